@@ -1,0 +1,47 @@
+# nlp-study: `make study` and `make test` set everything up by themselves.
+PYTHON  ?= python3
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+STUDY   ?= study.toml
+PROFILE ?= gpu
+ENCODER ?= indobenchmark/indobert-base-p1
+STAMP   := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study train test lint bench encoder clean
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## create .venv and install everything
+
+# torch first and alone: any other package would pull its newest release, a CUDA build of several gigabytes
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "nlp-study needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+study: $(STAMP) ## run the study of study.toml (STUDY=PATH for another) and write its report
+	$(BIN)/nlp-study run --study $(STUDY)
+
+train: $(STAMP) ## fine-tune IndoBERT on a GPU box (PROFILE=cpu ENCODER=e5-small-id: here)
+	$(BIN)/nlp-study train --study $(STUDY) --encoder $(ENCODER) --profile $(PROFILE)
+
+test: $(STAMP) ## run the tests, without network
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff, formatting and types
+	$(BIN)/ruff check nlp_study scripts tests
+	$(BIN)/ruff format --check nlp_study scripts tests
+	$(BIN)/mypy
+
+bench: $(STAMP) ## benchmarks beside their peers (QUICK=--quick for a minute each)
+	@for bench in scripts/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench $(QUICK) || failed=1; done; exit $${failed:-0}
+
+encoder: $(STAMP) ## build models/e5-small-id from its sources again (needs network)
+	$(BIN)/python scripts/build_encoder.py
+
+clean: ## remove what was generated, not the environment
+	rm -rf data .pytest_cache .mypy_cache .ruff_cache

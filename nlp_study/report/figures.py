@@ -1,0 +1,175 @@
+"""A chart with everything a reader needs around it: title, note, description in words, and its table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nlp_study.report import chart_rows, charts, comparisons, tables
+from nlp_study.report.content import ReportContent
+from nlp_study.report.stances import TargetFacts
+from nlp_study.report.texts import Texts
+from nlp_study.schema import Stance
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One chart of one language; `note` may hold markup."""
+
+    id: str
+    title: str
+    note: str
+    description: str
+    table: tables.Table
+    spec: dict[str, Any]
+
+
+def target_name(target: TargetFacts, t: Texts) -> str:
+    """Return the target's name in the language of the page."""
+    return target.target.name if t.language == "id" else (target.target.name_en or target.target.name)
+
+
+def make_figures(content: ReportContent, t: Texts) -> dict[str, Figure]:
+    """Return the charts that the numbers allow, by id, in the order of the page."""
+    figures = []
+    if content.data.months:
+        figures.append(_posts_figure(content, t))
+    figures += [_trend_figure(target, t) for target in content.targets if target.has_months]
+    if content.topics.topics and content.topics.periods:
+        figures.append(_topics_figure(content, t))
+    figures += [
+        _topic_stances_figure(content, target, t)
+        for target in content.targets
+        if chart_rows.charted_stances(content.topics, target.index)
+    ]
+    figures += _quality_figures(content, t)
+    return {figure.id: figure for figure in figures}
+
+
+def make_rows(content: ReportContent, texts: list[Texts]) -> dict[str, chart_rows.Rows]:
+    """Return the rows of all charts by the name that the specifications call them."""
+    topics = content.topics
+    starts = sorted({row.start for row in topics.periods})
+    rows = {
+        "posts": chart_rows.posts_rows(content.data),
+        "confusion": chart_rows.confusion_rows(content.quality),
+    }
+    for t in texts:
+        names = {start: t.format.period(start, topics.period) for start in starts}
+        rows[f"topics-time-{t.language}"] = chart_rows.topics_over_time_rows(topics, names)
+        rows[f"scores-{t.language}"] = chart_rows.score_rows(content.quality, t)
+    for target in content.targets:
+        rows[f"trend-{target.index}"] = chart_rows.trend_rows(target)
+        rows[f"volume-{target.index}"] = chart_rows.volume_rows(target)
+        rows[f"topic-stances-{target.index}"] = chart_rows.topic_stances_rows(target, topics)
+    return rows
+
+
+def _posts_figure(content: ReportContent, t: Texts) -> Figure:
+    data = content.data
+    top = max(data.months, key=lambda month: month.n_posts)
+    description = t.plain(
+        "posts_description",
+        first=t.format.month(data.months[0].month),
+        last=t.format.month(data.months[-1].month),
+        top=t.format.integer(top.n_posts),
+        top_month=t.format.month(top.month),
+    )
+    table = tables.posts_table(data, t)
+    return Figure("posts", t.plain("posts_title"), t("posts_note"), description, table, charts.posts_spec(data, t))
+
+
+def _trend_figure(target: TargetFacts, t: Texts) -> Figure:
+    name = target_name(target, t)
+    description = t.plain(
+        "trends_description",
+        first=t.format.month(target.months[0].month),
+        last=t.format.month(target.months[-1].month),
+        stances=t.join([t.stance(stance).lower() for stance in target.stances]),
+        shares=", ".join(f"{t.stance(s).lower()} {t.format.share(target.share(s))}" for s in target.stances),
+    )
+    note = t("trends_note", methods="; ".join(map(t.method, target.methods)) or t.format.missing)
+    if target.on_target:
+        note += " " + t("trends_share_note")
+    n_undated = target.n_predicted - target.n_predicted_dated
+    if n_undated:
+        note += " " + t("trends_undated", posts=t.count("post", n_undated))
+    return Figure(
+        f"trend-{target.index}",
+        t.plain("trends_title", target=name),
+        note,
+        description,
+        tables.trend_table(target, name, t),
+        charts.trend_spec(target, t),
+    )
+
+
+def _topics_figure(content: ReportContent, t: Texts) -> Figure:
+    topics = content.topics
+    period = t.plain(f"period_{topics.period}_word")
+    n_topics = t.count("topic", len(topics.charted))
+    return Figure(
+        "topics-time",
+        t.plain("topics_title"),
+        t("topics_note", topics=n_topics, period=period),
+        t.plain("topics_description", period=period, labels="; ".join(topic.label for topic in topics.charted)),
+        tables.topics_over_time_table(topics, t),
+        charts.topics_over_time_spec(topics, t),
+    )
+
+
+def _topic_stances_figure(content: ReportContent, target: TargetFacts, t: Texts) -> Figure:
+    topics = content.topics
+    name, main = target_name(target, t), target.main_stance
+    charted = chart_rows.charted_stances(topics, target.index)
+    ordered = sorted(charted, key=lambda topic: topic.shares[main].share or 0.0)
+    has_poles = {Stance.FAVOR, Stance.AGAINST} <= set(target.stances)
+    description = t.plain(
+        "topic_stances_description",
+        topics=t.count("topic", len(charted)),
+        stance=t.stance(main).lower(),
+        high=topics.label(ordered[-1].topic_id),
+        high_share=t.format.share(ordered[-1].shares[main]),
+        low=topics.label(ordered[0].topic_id),
+        low_share=t.format.share(ordered[0].shares[main]),
+    )
+    return Figure(
+        f"topic-stances-{target.index}",
+        t.plain("topic_stances_title", target=name),
+        t("topic_stances_note_poles" if has_poles else "topic_stances_note_plain"),
+        description,
+        tables.topic_stances_table(target, topics, name, t),
+        comparisons.topic_stances_spec(target, topics, t),
+    )
+
+
+def _quality_figures(content: ReportContent, t: Texts) -> list[Figure]:
+    quality = content.quality
+    if not quality.scores:
+        return []
+    scores = "; ".join(f"{t.model(score.model)} {t.format.decimal(score.macro_f1)}" for score in quality.scores)
+    figures = [
+        Figure(
+            "scores",
+            t.plain("scores_title"),
+            t("scores_note"),
+            t.plain("scores_description", scores=scores),
+            tables.scores_table(quality, t),
+            comparisons.scores_spec(quality, t),
+        )
+    ]
+    if quality.tuned is not None:
+        confusion = quality.tuned.confusion
+        right = sum(row[gold] for gold, row in confusion.items())
+        total = sum(n for row in confusion.values() for n in row.values())
+        figures.append(
+            Figure(
+                "confusion",
+                t.plain("confusion_title", model=t.model(quality.tuned.model)),
+                t("confusion_note"),
+                t.plain("confusion_description", right=t.format.integer(right), total=t.format.integer(total)),
+                tables.confusion_table(quality.tuned, t),
+                comparisons.confusion_spec(content.study.study.stances, t),
+            )
+        )
+    return figures

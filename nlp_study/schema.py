@@ -1,0 +1,371 @@
+"""The words of the study as types, and every table's columns as an Arrow schema.
+
+Column names are spelled out here and nowhere else. pyarrow is imported only when a schema is asked for,
+so that the command line starts quickly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TIMEZONE_NAME = "Asia/Jakarta"
+TIMEZONE = ZoneInfo(TIMEZONE_NAME)
+"""Printed times on the site are WIB without a zone; months are counted in this zone."""
+
+
+class Stance(StrEnum):
+    """A writer's position toward a target; always of a (post, target) pair, never of a post."""
+
+    FAVOR = "favor"
+    AGAINST = "against"
+    NEUTRAL = "neutral"
+    IRRELEVANT = "irrelevant"
+
+
+class ParagraphKind(StrEnum):
+    """What a paragraph of a post's body is."""
+
+    TEXT = "text"
+    HEADING = "heading"
+    LIST = "list"
+    QUOTE = "quote"
+    CAPTION = "caption"
+
+
+class DateSource(StrEnum):
+    """Where `published_at` was read."""
+
+    PRINTED = "printed"
+    """Printed on the page, or given by the imported row."""
+    OBJECT_ID = "object_id"
+    """From the creation time in the 24-hex id (only trusted after May 2015)."""
+    UNKNOWN = "unknown"
+
+
+class Origin(StrEnum):
+    """How a prediction came about."""
+
+    FINAL = "final"
+    """By the final model; the pair was not labelled."""
+    OUT_OF_FOLD = "out_of_fold"
+    """The pair was labelled; the model that predicted it never saw its author."""
+    IN_SAMPLE = "in_sample"
+    """The pair was labelled and used in training; only when no out-of-fold prediction exists."""
+
+
+class ImportFormat(StrEnum):
+    """What a source's files look like."""
+
+    TEXT_DUMP = "text-dump"
+    """One file a page, as a reader's browser shows it."""
+    ID_STANCE = "id-stance"
+    """JSONL rows of (post, target, stance)."""
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """One paragraph of a body, white space folded."""
+
+    text: str
+    kind: ParagraphKind = ParagraphKind.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One article by one author.
+
+    `post_id` is the 24-hex id where the site gave one; otherwise `sha-` and 20 hex digits of the text's digest.
+    Times are timezone-aware. Counts are `None` when the page does not print them.
+    """
+
+    post_id: str
+    title: str
+    paragraphs: tuple[Paragraph, ...]
+    url: str | None = None
+    author: str | None = None
+    author_id: str | None = None
+    author_job: str | None = None
+    author_bio: str | None = None
+    category: str | None = None
+    badge: str | None = None
+    tags: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    updated_at: datetime | None = None
+    date_source: DateSource = DateSource.UNKNOWN
+    n_views: int | None = None
+    n_ratings: int | None = None
+    n_comments: int | None = None
+    caption: str | None = None
+    n_removed: int = 0
+    """Paragraphs taken out of the body because the site put them there (promo, "Baca juga")."""
+    is_cut: bool = False
+    """The source held only the first page of the article."""
+
+    @property
+    def text(self) -> str:
+        """The body, paragraphs joined by an empty line."""
+        return "\n\n".join(paragraph.text for paragraph in self.paragraphs)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A human decision on a (post, target) pair.
+
+    `sampling_proba` is the probability, in (0, 1], with which the post was drawn for labelling;
+    `None` when nobody knows (a found data set).
+    """
+
+    post_id: str
+    target: str
+    stance: Stance
+    annotator: str
+    guideline: str | None = None
+    labelled_at: datetime | None = None
+    sampling_proba: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One row, post or page that a stage could not handle, and why."""
+
+    stage: str
+    where: str
+    """The place in the input: `file:row`, a URL, or a post id."""
+    reason: str
+    post_id: str | None = None
+
+
+class TableName(StrEnum):
+    """Tables under the study's data directory; `tokens` joins them with the parser."""
+
+    PAGES = "pages"
+    POSTS = "posts"
+    LABELS = "labels"
+    SEGMENTS = "segments"
+    TOPICS = "topics"
+    TOPIC_ASSIGNMENTS = "topic_assignments"
+    EVALUATIONS = "evaluations"
+    PREDICTIONS = "predictions"
+    TRENDS = "trends"
+    FAILURES = "failures"
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table's Arrow schema and one line on each column, shown by `nlp-study query --schema`."""
+
+    schema: pa.Schema
+    key: tuple[str, ...]
+    about: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def table_specs() -> dict[TableName, TableSpec]:
+    """Return every table's schema, key and documentation."""
+    import pyarrow as pa
+
+    string, when, day = pa.string(), pa.timestamp("us", tz=TIMEZONE_NAME), pa.date32()
+    int32, float32, float64, flag = pa.int32(), pa.float32(), pa.float64(), pa.bool_()
+    paragraph = pa.struct([("kind", string), ("text", string)])
+    probas = [
+        (f"proba_{stance}", float32, f"probability of `{stance}`; null if the study has no such label")
+        for stance in Stance
+    ]
+
+    def spec(about: str, key: tuple[str, ...], rows: list[tuple[str, pa.DataType, str]]) -> TableSpec:
+        schema = pa.schema([pa.field(name, dtype, nullable=name not in key) for name, dtype, _ in rows])
+        return TableSpec(schema, key, about, {name: line for name, _, line in rows})
+
+    post_id = ("post_id", string, "the post's key; on Kompasiana the 24-hex id")
+    target = ("target", string, "what the stance is about, an id from study.toml")
+    return {
+        TableName.PAGES: spec(
+            "what was read, before extraction",
+            ("post_id",),
+            [
+                post_id,
+                ("source", string, "name of the source in study.toml, or the imported path"),
+                ("path", string, "file the page came from, relative to the source"),
+                ("url", string, "address, if known"),
+                ("content", string, "the page as it was read"),
+                ("digest", string, "sha256 of the content"),
+            ],
+        ),
+        TableName.POSTS: spec(
+            "one row an article",
+            ("post_id",),
+            [
+                post_id,
+                ("source", string, "name of the source in study.toml, or the imported path"),
+                ("url", string, "canonical address"),
+                ("title", string, "title, site suffixes removed"),
+                ("author", string, "the name shown to readers"),
+                ("author_id", string, "the account in the address; the name where there is none"),
+                ("author_job", string, "job and tagline from the profile"),
+                ("author_bio", string, "biography from the profile"),
+                ("category", string, "subcategory printed on the page"),
+                ("badge", string, "Pilihan (editor's pick) or Artikel Utama (headline)"),
+                ("tags", pa.list_(string), "the author's keywords"),
+                ("published_at", when, "first publication, Asia/Jakarta"),
+                ("updated_at", when, "last edit; may be earlier than published_at for scheduled posts"),
+                ("date_source", string, "where published_at was read"),
+                ("n_views", int32, "views at capture"),
+                ("n_ratings", int32, "ratings at capture"),
+                ("n_comments", int32, "comments at capture"),
+                ("caption", string, "caption of the header photo"),
+                ("paragraphs", pa.list_(paragraph), "the body: kind and text of each paragraph"),
+                ("n_words", int32, "words in the body"),
+                ("n_removed", int32, "paragraphs removed that the site had inserted"),
+                ("is_cut", flag, "only the first page of the article was there"),
+                ("text_digest", string, "sha256 of the case-folded body; equal for verbatim reposts"),
+            ],
+        ),
+        TableName.LABELS: spec(
+            "human decisions",
+            ("post_id", "target", "annotator"),
+            [
+                post_id,
+                target,
+                ("annotator", string, "who decided"),
+                ("stance", string, "favor, against, neutral or irrelevant"),
+                ("guideline", string, "version of the codebook"),
+                ("labelled_at", when, "when"),
+                ("sampling_proba", float64, "probability with which the post was drawn, in (0, 1]"),
+                ("source", string, "where the label was imported from"),
+            ],
+        ),
+        TableName.SEGMENTS: spec(
+            "runs of whole paragraphs, the unit of embedding and topics",
+            ("segment_id",),
+            [
+                ("segment_id", string, "post_id, a colon and the segment's index"),
+                post_id,
+                ("index", int32, "position in the post, from 0"),
+                ("first_paragraph", int32, "index of the first paragraph"),
+                ("last_paragraph", int32, "index of the last paragraph, included"),
+                ("text", string, "the paragraphs, joined by an empty line"),
+                ("n_words", int32, "words in the segment"),
+                ("vector", pa.list_(float32), "embedding, unit length (left out of the SQL view)"),
+            ],
+        ),
+        TableName.TOPICS: spec(
+            "one row a topic; -1 holds the outliers",
+            ("topic_id",),
+            [
+                ("topic_id", int32, "0 is the largest; -1 are outliers"),
+                ("label", string, "the first words, joined"),
+                ("words", pa.list_(string), "words by class-based TF-IDF, best first"),
+                ("weights", pa.list_(float32), "their class-based TF-IDF"),
+                ("n_segments", int32, "segments assigned"),
+                ("n_posts", int32, "posts with at least one of them"),
+                ("representative_segments", pa.list_(string), "segment ids nearest to the topic's centre"),
+            ],
+        ),
+        TableName.TOPIC_ASSIGNMENTS: spec(
+            "the topic of each segment",
+            ("segment_id",),
+            [
+                ("segment_id", string, "the segment"),
+                post_id,
+                ("topic_id", int32, "its topic; -1 for outliers"),
+                ("proba", float32, "strength of membership in the topic, in [0, 1]"),
+            ],
+        ),
+        TableName.EVALUATIONS: spec(
+            "held-out predictions of every compared model",
+            ("model", "seed", "post_id", "target"),
+            [
+                ("model", string, "majority, tfidf, embedding (frozen), or the name of the fine-tuned encoder"),
+                ("seed", int32, "seed of the folds and the training"),
+                ("fold", int32, "the fold in which the pair was held out"),
+                post_id,
+                target,
+                ("gold", string, "the human label"),
+                ("predicted", string, "the most probable label"),
+                *probas,
+            ],
+        ),
+        TableName.PREDICTIONS: spec(
+            "the model's stance for each (post, target) pair",
+            ("post_id", "target"),
+            [
+                post_id,
+                target,
+                ("stance", string, "the most probable label"),
+                *probas,
+                ("model_id", string, "the model that decided"),
+                ("origin", string, "final, out_of_fold or in_sample"),
+                ("n_windows", int32, "windows read by the encoder"),
+                ("n_tokens", int32, "tokens of the post that were read, each counted once"),
+                ("n_tokens_total", int32, "tokens in the post"),
+            ],
+        ),
+        TableName.TRENDS: spec(
+            "posts and stance shares per calendar month",
+            ("month", "target", "stance", "topic_id"),
+            [
+                ("month", day, "first day of the month, Asia/Jakarta"),
+                target,
+                ("stance", string, "the stance counted"),
+                ("topic_id", int32, "posts with a segment in this topic; -2 for all posts"),
+                ("n_posts", int32, "posts of the month with a prediction for the target"),
+                ("n_stance", int32, "of them, with this stance"),
+                ("share", float64, "n_stance / n_posts; null in an empty month"),
+                ("share_low", float64, "lower end of the interval"),
+                ("share_high", float64, "upper end of the interval"),
+                ("method", string, "how the share and its interval were made"),
+            ],
+        ),
+        TableName.FAILURES: spec(
+            "what could not be handled, and why",
+            ("stage", "where"),
+            [
+                ("stage", string, "the stage that failed"),
+                ("where", string, "file and row, address or post id"),
+                ("post_id", string, "the post, if it is known"),
+                ("reason", string, "what was wrong"),
+                ("failed_at", when, "when"),
+            ],
+        ),
+    }
+
+
+ALL_TOPICS = -2
+"""`topic_id` of a trend row that counts all posts."""
+OUTLIER_TOPIC = -1
+"""`topic_id` of segments that belong to no topic."""
+MODEL_EVALUATIONS = "evaluations.parquet"
+"""File in a model's folder with its held-out predictions, columns as the table `evaluations`."""
+
+
+def describe_tables() -> pa.Table:
+    """Return every column of every table with its type and meaning, shape (n_columns, 4)."""
+    import pyarrow as pa
+
+    rows = [
+        {"table": str(name), "column": column, "type": str(spec.schema.field(column).type), "meaning": meaning}
+        for name, spec in table_specs().items()
+        for column, meaning in spec.columns.items()
+        if column != "vector"
+    ]
+    rows += [
+        {
+            "table": "posts",
+            "column": "month",
+            "type": "string",
+            "meaning": "month of published_at, like 2024-06 (view only)",
+        },
+        {"table": "posts", "column": "text", "type": "string", "meaning": "the body as one text (view only)"},
+    ]
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: list(TableName).index(TableName(row["table"]))))

@@ -1,0 +1,167 @@
+"""(post, target) pairs as the classifier sees them, and their author-disjoint folds."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nlp_study.errors import DataError, LeakageError
+from nlp_study.labels import resolve_labels
+from nlp_study.schema import Stance, TableName
+
+if TYPE_CHECKING:
+    from nlp_study.config import Study, Target
+    from nlp_study.store import Corpus
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A post and a target; `stance` is the human label, None for a pair to classify.
+
+    `text` is the title, an empty line, and the body. `group` is equal for pairs that must stay on one side of a split.
+    """
+
+    post_id: str
+    target: str
+    target_text: str
+    text: str
+    aliases: tuple[str, ...]
+    group: str
+    stance: Stance | None = None
+
+
+def post_text(title: str, paragraphs: Sequence[dict[str, str]]) -> str:
+    """Return what a model reads of a post: the title, an empty line, the paragraphs."""
+    return "\n\n".join([title, *(part["text"] for part in paragraphs)]).strip()
+
+
+def read_pairs(study: Study, corpus: Corpus, *, labelled: bool) -> list[Pair]:
+    """Return the labelled pairs, or every pair of a post and a target of the study.
+
+    Raises
+    ------
+    DataError : there are no posts; or, with `labelled`, no usable label.
+    """
+    pairs = list(_every_pair(study, corpus, _gold(study, corpus)))
+    if not pairs:
+        raise DataError("there are no posts", remedy="import some first: `nlp-study import PATH`")
+    if not labelled:
+        return pairs
+    found = [pair for pair in pairs if pair.stance is not None]
+    if not found:
+        targets = ", ".join(target.id for target in study.targets)
+        raise DataError(
+            f"there are no labels toward {targets}",
+            remedy="add a [[labels]] file with post_id,target,stance,annotator, or name a trained model under stance.model",
+        )
+    counts = Counter(pair.stance for pair in found)
+    if len(counts) < 2:
+        raise DataError(
+            f"all {len(found)} labels are «{found[0].stance}»: a classifier needs at least two classes",
+            remedy="label posts of the other classes, or check the column that holds the stance",
+        )
+    return found
+
+
+def _gold(study: Study, corpus: Corpus) -> dict[tuple[str, str], Stance]:
+    gold, _ = resolve_labels(
+        corpus.read(TableName.LABELS).to_pylist(),
+        targets={target.id for target in study.targets},
+        stances=study.study.stances,
+    )
+    return {(label.post_id, label.target): label.stance for label in gold}
+
+
+def _every_pair(study: Study, corpus: Corpus, gold: dict[tuple[str, str], Stance]) -> Iterator[Pair]:
+    columns = ["post_id", "title", "paragraphs", "author_id", "author", "text_digest"]
+    rows = corpus.read(TableName.POSTS, columns=columns).to_pylist()
+    groups = group_posts(rows)
+    for row, group in zip(rows, groups, strict=True):
+        text = post_text(row["title"], row["paragraphs"])
+        for target in study.targets:
+            yield make_pair(row["post_id"], target, text, group, gold.get((row["post_id"], target.id)))
+
+
+def make_pair(post_id: str, target: Target, text: str, group: str, stance: Stance | None = None) -> Pair:
+    """Put a post and a target together."""
+    aliases = tuple(dict.fromkeys((target.name, *target.aliases)))
+    return Pair(post_id, target.id, target.name, text, aliases, group, stance)
+
+
+def group_posts(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a group for each post: posts of one author, or with one text, share it, and so do chains of these.
+
+    A text that two accounts posted ties their authors together; otherwise the same words could stand in the training
+    and the test part. Posts without an author are tied by their text only.
+
+    Parameters
+    ----------
+    rows : posts with `post_id`, `author_id`, `author` and `text_digest`, shape (n_posts,).
+    """
+    parent: dict[str, str] = {}
+
+    def find(node: str) -> str:
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for row in rows:
+        root = find(f"post {row['post_id']}")
+        parent[find(f"text {row['text_digest']}")] = root
+        author = row.get("author_id") or row.get("author")
+        if author:
+            parent[find(f"author {author.casefold()}")] = root
+    return [find(f"post {row['post_id']}") for row in rows]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Indices into the pairs; no group stands in both."""
+
+    train: list[int]
+    test: list[int]
+
+
+def split_folds(pairs: Sequence[Pair], *, n_folds: int, seed: int) -> list[Fold]:
+    """Split pairs into folds that keep groups (authors, equal texts) together and classes balanced.
+
+    Raises
+    ------
+    DataError : there are fewer groups than folds.
+    LeakageError : a group stands on both sides (a guard; it cannot happen by construction).
+    """
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups = [pair.group for pair in pairs]
+    if len(set(groups)) < n_folds:
+        raise DataError(
+            f"{len(set(groups))} authors cannot fill {n_folds} author-disjoint folds",
+            remedy="lower stance.folds, or label posts of more authors",
+        )
+    strata = np.array([f"{pair.target}/{pair.stance}" for pair in pairs])
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    folds = []
+    with warnings.catch_warnings():
+        # scikit-learn warns when a (target, stance) stratum has fewer members than folds; with few labels that is usual
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        for train, test in splitter.split(np.zeros(len(pairs)), strata, groups):
+            folds.append(Fold(train.tolist(), test.tolist()))
+    for fold in folds:
+        shared = {groups[i] for i in fold.train} & {groups[i] for i in fold.test}
+        if shared:
+            raise LeakageError(f"{len(shared)} authors stand in training and test", remedy="report this as a bug")
+    return folds
+
+
+def names_target(text: str, aliases: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the character spans of a text that name the target, any case, at the start of a word."""
+    if not aliases:
+        return []
+    pattern = "|".join(re.escape(alias) for alias in sorted(aliases, key=len, reverse=True))
+    return [match.span() for match in re.finditer(rf"(?<!\w)(?:{pattern})", text, flags=re.IGNORECASE)]
