@@ -128,7 +128,7 @@ class StanceSettings(_Section):
 class TopicSettings(_Section):
     """BERTopic on segments."""
 
-    min_topic_size: int = Field(0, ge=0, description="smallest topic in segments; 0: 2 % of the segments, at least 5")
+    min_topic_size: int = Field(0, ge=0, description="smallest topic in segments; 0: 2 % of the segments, at least 8")
     n_neighbors: int = Field(15, ge=2, le=500, description="UMAP's neighbourhood")
     n_words: int = Field(10, ge=3, le=50, description="words shown for a topic")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 MIN_SEGMENTS = 20
 """Below this neither UMAP's neighbourhoods nor a density estimate mean anything."""
 
-_SMALLEST_TOPIC = 5
+_SMALLEST_TOPIC = 8
 _TOPIC_SHARE = 0.02
+_WORD_POSTS = 3
+"""Posts a word must stand in to describe a topic: names and dialect words of one post otherwise fill the lists."""
 _N_REPRESENTATIVE = 3
+_LEAST_WORDS = 100
 _WORD = r"(?u)\b[^\W\d_][\w-]{2,}\b"
 
 
@@ -52,9 +57,11 @@ def fit_topics(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any
             f"{n_segments} segments are too few for topics; {MIN_SEGMENTS} are the least", remedy="import more posts"
         )
     vectors = corpus.read_vectors()
+    vocabulary = common_words(segments["text"], segments["post_id"], min_posts=_WORD_POSTS)
     topic_ids, probas, words = cluster_segments(
         segments["text"],
         vectors,
+        vocabulary=vocabulary,
         seed=study.study.seed,
         min_topic_size=study.topics.min_topic_size or max(_SMALLEST_TOPIC, round(_TOPIC_SHARE * n_segments)),
         n_neighbors=study.topics.n_neighbors,
@@ -92,10 +99,27 @@ def fit_topics(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any
     return counts
 
 
+def common_words(texts: Sequence[str], post_ids: Sequence[str], *, min_posts: int) -> list[str]:
+    """Return the words, stop words left out, that stand in at least `min_posts` posts; with few posts, all words.
+
+    Parameters
+    ----------
+    texts, post_ids : segments and the posts they belong to, shape (n_segments,).
+    """
+    stop_words = set(read_stop_words())
+    posts_of: dict[str, set[str]] = defaultdict(set)
+    for text, post in zip(texts, post_ids, strict=True):
+        for word in set(re.findall(_WORD, text.lower())) - stop_words:
+            posts_of[word].add(post)
+    common = sorted(word for word, posts in posts_of.items() if len(posts) >= min_posts)
+    return common if len(common) >= _LEAST_WORDS else sorted(posts_of)
+
+
 def cluster_segments(
     texts: Sequence[str],
     vectors: np.ndarray,
     *,
+    vocabulary: Sequence[str],
     seed: int,
     min_topic_size: int,
     n_neighbors: int = 15,
@@ -107,6 +131,7 @@ def cluster_segments(
     ----------
     texts : shape (n_segments,).
     vectors : unit vectors, shape (n_segments, hidden).
+    vocabulary : words that may describe a topic.
     min_topic_size : smallest topic, in segments.
     n_neighbors : UMAP's neighbourhood; cut to the number of segments.
 
@@ -141,7 +166,7 @@ def cluster_segments(
             metric="euclidean",
             cluster_selection_method="eom",
         ),
-        vectorizer_model=CountVectorizer(stop_words=read_stop_words(), token_pattern=_WORD, max_features=50_000),
+        vectorizer_model=CountVectorizer(vocabulary=vocabulary, token_pattern=_WORD),
         ctfidf_model=ClassTfidfTransformer(reduce_frequent_words=True),
         top_n_words=n_words,
     )

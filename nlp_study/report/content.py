@@ -180,7 +180,7 @@ def _gather_data(study: Study, corpus: Corpus) -> DataFacts:
     )
     pages = corpus.record(TableName.PAGES)
     return DataFacts(
-        n_pages=pages.n_rows if pages else None,
+        n_pages=pages.n_rows if pages and pages.n_rows else None,
         **counts,
         **top,
         months=[MonthCount(month, by_month.get(month, 0)) for month in month_range(by_month)],
