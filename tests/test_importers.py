@@ -40,7 +40,7 @@ Warga Desa
 Warga Desa Mohon Tunggu... Pedagang
 Sosbud
 Pasar Pagi
-18 Juni 2024 09:34 Diperbarui: 18 Juni 2024 10:00 8
+21 Juni 2024 09:34 Diperbarui: 21 Juni 2024 10:00 8
 Warung itu kini menerima pesanan daring.
 Beri Komentar
 """
@@ -331,7 +331,7 @@ def test_csv_with_indonesian_columns(tmp_path: Path, delimiter: str, encoding: s
     row = [
         "Pasar, Pagi; Kita",
         TEXT,
-        "18 Juni 2024 \u00a0 09:34",
+        "21 Juni 2024 \u00a0 09:34",
         "Bu Sri",
         "Ekonomi",
         "umkm; pasar",
@@ -347,7 +347,7 @@ def test_csv_with_indonesian_columns(tmp_path: Path, delimiter: str, encoding: s
         ("umkm", "pasar"),
     )
     assert [paragraph.text for paragraph in post.paragraphs] == TEXT.split("\n")
-    assert post.published_at == datetime(2024, 6, 18, 9, 34, tzinfo=TIMEZONE)
+    assert post.published_at == datetime(2024, 6, 21, 9, 34, tzinfo=TIMEZONE)
     assert post.url == "https://example.org/1"
 
 

@@ -21,8 +21,9 @@ def fill(corpus, *, n=90, hidden=16):
         theme = i % 3
         vector = np.eye(hidden)[theme] + rng.normal(0, 0.08, hidden)
         words = " ".join(rng.permutation(THEMES[theme].split()))
-        rows.append({"segment_id": f"p{i // 2}:{i % 2}", "post_id": f"p{i // 2}", "index": i % 2, "first_paragraph": 0, "last_paragraph": 0,
-                     "text": f"Yang {words} dan satu{i} itu", "n_words": 9, "vector": (vector / np.linalg.norm(vector)).tolist()})  # fmt: skip
+        place = {"segment_id": f"p{i // 2}:{i % 2}", "post_id": f"p{i // 2}", "index": i % 2}
+        text = {"text": f"Yang {words} dan satu{i} itu", "n_words": 9, "first_paragraph": 0, "last_paragraph": 0}
+        rows.append({**place, **text, "vector": (vector / np.linalg.norm(vector)).tolist()})
     table = pa.Table.from_pylist(rows, schema=table_specs()[TableName.SEGMENTS].schema)
     corpus.write(TableName.SEGMENTS, table, RunRecord(stage="segment", fingerprint={}))
 
