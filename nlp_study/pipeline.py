@@ -40,6 +40,8 @@ class Stage:
     load: Callable[[], Run]
     files: Callable[[Study], Sequence[Path]] = field(default=lambda study: ())
     skip_reason: Callable[[Study, Corpus], str | None] = field(default=lambda study, corpus: None)
+    digests: Callable[[Corpus], dict[str, str]] = field(default=lambda corpus: {})
+    """Parts of tables that it reads, where a whole table would make it stale without need."""
 
 
 class State(StrEnum):
@@ -107,6 +109,16 @@ def _no_evaluation(study: Study, corpus: Corpus) -> str | None:
     return _no_labels(study, corpus)
 
 
+def _labelled_posts(corpus: Corpus) -> dict[str, str]:
+    """Digest of the posts that have labels: importing others must not train a model again."""
+    query = """
+        SELECT md5(string_agg(concat_ws(chr(0), post_id, title, coalesce(author_id, author, ''), text), chr(1)
+            ORDER BY post_id)) AS digest
+        FROM posts WHERE post_id IN (SELECT post_id FROM labels)
+    """
+    return {"labelled posts": str(corpus.fetch(query)["digest"][0].as_py())}
+
+
 def _too_few_segments(study: Study, corpus: Corpus) -> str | None:
     from nlp_study.topics import MIN_SEGMENTS
 
@@ -151,23 +163,25 @@ STAGES: tuple[Stage, ...] = (
         name="evaluate",
         about="measure the classifier beside its baselines, authors disjoint",
         makes=("evaluations",),
-        reads=("posts", "labels"),
+        reads=("labels",),
         settings=("stance", "encoder", *_PAIR_SETTINGS),
         modules=(*_STANCE_CODE, "nlp_study.stance.train", "nlp_study.stance.baselines", "nlp_study.stance.evaluate"),
         load=_load("nlp_study.stance.evaluate", "evaluate_stance"),
         files=_stance_files,
         skip_reason=_no_evaluation,
+        digests=_labelled_posts,
     ),
     Stage(
         name="train",
         about="fine-tune the encoder on all labels",
         makes=("model",),
-        reads=("posts", "labels"),
+        reads=("labels",),
         settings=("stance", "encoder", *_PAIR_SETTINGS),
         modules=(*_STANCE_CODE, "nlp_study.stance.train"),
         load=_load("nlp_study.stance.classify", "train_stance"),
         files=_stance_files,
         skip_reason=_no_labels,
+        digests=_labelled_posts,
     ),
     Stage(
         name="classify",
@@ -243,7 +257,7 @@ def make_fingerprint(stage: Stage, study: Study, corpus: Corpus) -> dict[str, st
     for name in stage.reads:
         record = corpus.record(name)
         fingerprint[f"input {name}"] = record.digest if record else "missing"
-    return fingerprint
+    return {**fingerprint, **stage.digests(corpus)}
 
 
 def read_status(stage: Stage, study: Study, corpus: Corpus) -> StageStatus:

@@ -120,6 +120,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._damaged: dict[str, DataError] = {}
 
     def __repr__(self) -> str:
         counts = [f"{name} {record.n_rows:,}" for name in TableName if (record := self.record(name))]
@@ -278,7 +279,7 @@ class Corpus:
                 )
             return connection.sql(query, params=parameters)
         except duckdb.Error as error:
-            raise _query_error(error, connection) from None
+            raise self._query_error(error, query) from None
 
     def fetch(self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
         """Run one read-only query and return all rows as an Arrow table; errors as in `sql`."""
@@ -288,7 +289,7 @@ class Corpus:
         try:
             return relation.to_arrow_table()
         except duckdb.Error as error:
-            raise _query_error(error, self._connect()) from None
+            raise self._query_error(error, query) from None
 
     def to_datasets(self, *names: TableName | str) -> dict[str, Dataset]:
         """Return tables as Hugging Face datasets, by name; all that exist by default. The rows are not copied."""
@@ -305,8 +306,20 @@ class Corpus:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
-            self._connection = _connect_views(self)
+            self._connection, self._damaged = _connect_views(self)
         return self._connection
+
+    def _query_error(self, error: Exception, query: str) -> DataError:
+        import duckdb
+
+        if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+            for name, damage in self._damaged.items():
+                if name in query:
+                    return damage
+            return DataError(str(error), remedy="`nlp-study query --schema` lists tables and columns")
+        if isinstance(error, duckdb.PermissionException):
+            return DataError(str(error), remedy="queries see the study's tables only")
+        return DataError(str(error), remedy="check the query; it is DuckDB's SQL")
 
 
 def open_corpus(folder: Path | str) -> Corpus:
@@ -321,9 +334,14 @@ _VIEWS = {
 }
 
 
-def _connect_views(corpus: Corpus) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB with a view per table that can read these files and nothing else."""
+def _connect_views(corpus: Corpus) -> tuple[duckdb.DuckDBPyConnection, dict[str, DataError]]:
+    """Open an in-memory DuckDB with a view per table that can read these files and nothing else.
+
+    A damaged table gets no view, so that the others can still be queried; what is wrong with it is returned by name.
+    """
     import duckdb
+
+    damaged: dict[str, DataError] = {}
 
     connection = duckdb.connect(":memory:")
     connection.execute(f"SET TimeZone = '{TIMEZONE_NAME}'")
@@ -341,22 +359,11 @@ def _connect_views(corpus: Corpus) -> duckdb.DuckDBPyConnection:
         try:
             connection.execute(f"CREATE VIEW {name} AS {_VIEWS.get(name, 'SELECT * FROM {rows}').format(rows=rows)}")
         except duckdb.Error as error:
-            connection.close()
-            raise _damaged(name, Path(files[0] if files else str(name)), error) from None
+            damaged[str(name)] = _damaged(name, Path(files[0] if files else str(name)), error)
     connection.execute("SET allowed_paths = ?", [allowed])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return connection
-
-
-def _query_error(error: Exception, connection: duckdb.DuckDBPyConnection) -> DataError:
-    import duckdb
-
-    if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
-        return DataError(str(error), remedy="`nlp-study query --schema` lists tables and columns")
-    if isinstance(error, duckdb.PermissionException):
-        return DataError(str(error), remedy="queries see the study's tables only")
-    return DataError(str(error), remedy="check the query; DuckDB's SQL is at https://duckdb.org/docs/sql/introduction")
+    return connection, damaged
 
 
 def _damaged(name: str, file: Path, error: Exception) -> DataError:

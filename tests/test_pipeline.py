@@ -82,6 +82,24 @@ def test_a_changed_source_file_is_noticed(done):
         posts.write_text(content)
 
 
+def test_new_posts_without_labels_do_not_train_again(done, tmp_path):
+    path, study, corpus = done
+    posts = path.parent / "posts.jsonl"
+    content = posts.read_text()
+    try:
+        posts.write_text(content + '{"post_id": "baru", "title": "Baru", "text": "Pos baru tentang lapak daring."}\n')
+        run_stages(study, corpus, only=["import"])
+        found = status_of(study, corpus)
+        assert found["evaluate"][0] is State.FRESH and found["train"][0] is State.FRESH
+        assert found["classify"] == (State.STALE, "changed: input posts")
+        posts.write_text(content.replace("Catatan ke-0 ", "Catatan pertama "))
+        run_stages(study, corpus, only=["import"])
+        assert status_of(study, corpus)["train"] == (State.STALE, "changed: labelled posts")
+    finally:
+        posts.write_text(content)
+        run_stages(study, corpus, only=["import"])
+
+
 def test_changed_code_makes_a_stage_stale(done, monkeypatch):
     _, study, corpus = done
     monkeypatch.setattr(pipeline, "__version__", "9.9.9")

@@ -115,6 +115,15 @@ def test_a_truncated_file_is_named(tmp_path):
         assert part.name in str(caught.value) and "nlp-study run" in caught.value.remedy
 
 
+def test_a_damaged_table_does_not_hide_the_others(tmp_path):
+    corpus = open_corpus(tmp_path)
+    corpus.write(TableName.LABELS, labels("favor"), record())
+    corpus.files(TableName.LABELS)[0].unlink()
+    assert corpus.fetch("SELECT count(*) AS n FROM posts").to_pylist() == [{"n": 0}]
+    with pytest.raises(DataError, match="table labels"):
+        corpus.fetch("SELECT * FROM labels")
+
+
 def test_a_damaged_record_is_named(tmp_path):
     corpus = open_corpus(tmp_path)
     corpus.write(TableName.LABELS, labels("favor"), record())
