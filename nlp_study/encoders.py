@@ -6,6 +6,7 @@ in float32 when it is loaded; everything else goes to `from_pretrained`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +30,11 @@ WEIGHTS_FILE = "model.safetensors"
 _REPOSITORY_MODELS = Path(__file__).resolve().parent.parent / "models"
 _PACKAGED_MODELS = Path(__file__).resolve().parent / "_models"
 _HUB_NAME = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
-_BATCH_TOKENS = 8192
-"""Padded tokens read at a time by `Encoder.embed`; more only costs memory on a CPU."""
+_BATCH_TOKENS = {"cpu": 1024, "cuda": 8192}
+"""Padded tokens read at a time by `Encoder.embed`. On a CPU more than the caches hold costs speed: bf16 tokens a CPU second
+at 256 / 512 / 1,024 / 2,048 / 4,096 / 8,192 were 2,580 / 2,690 / 2,580 / 2,430 / 2,130 / 1,810 (one thread, two rounds)."""
+_DOCUMENTS = ("README.md", "LICENSE", "provenance.json")
+"""Files of a model that change nothing it computes: a corrected card must not embed a corpus again."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,9 @@ class Encoder:
         if not texts:
             return np.zeros((0, self.hidden_size), np.float32)
         prefix = self.prefix_passage if prefix is None else prefix
-        limit = min(max_length or self.max_length_tokens, self.max_length_tokens)
+        limit = self.max_length_tokens if max_length is None else min(max_length, self.max_length_tokens)
+        if limit <= self.tokenizer.num_special_tokens_to_add():
+            raise ModelError(f"max_length={max_length} leaves no room for a text", remedy="give more tokens a window")
         encoding = self.tokenizer(
             [prefix + text for text in texts], truncation=True, max_length=limit, return_overflowing_tokens=True
         )
@@ -90,7 +96,7 @@ class Encoder:
         left = np.bincount(owners, minlength=len(texts))
         device = next(self.model.parameters()).device
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device.type))
-        for batch in _length_batches(ids, _BATCH_TOKENS):
+        for batch in _length_batches(ids, _BATCH_TOKENS.get(device.type, 8192)):
             padded, mask = _pad([ids[i] for i in batch], self.tokenizer.pad_token_id)
             with torch.inference_mode(), autocast:
                 hidden = self.model(input_ids=padded.to(device), attention_mask=mask.to(device)).last_hidden_state
@@ -139,6 +145,8 @@ def load_encoder(
         else:
             model = _load_pretrained(name, found, options)
         tokenizer = _load_tokenizer(name, found)
+    if max(tokenizer.get_vocab().values()) >= model.get_input_embeddings().num_embeddings:
+        raise ModelError(f"{name}: the tokenizer belongs to another model", remedy="fetch both again")
     if tune_for_cpu:
         _remove_dropout(model)
     settings = settings or {}
@@ -270,15 +278,15 @@ def _load_blocks(folder: Path, options: dict[str, Any]) -> PreTrainedModel:
     config = BertConfig(**content, **options)
     model = BertModel(config, add_pooling_layer=False)
     state = {}
-    for name, tensor in stored.items():
-        if name.endswith(".q4"):
-            base = name.removesuffix(".q4")
-            state[base] = torch.from_numpy(dequantize(tensor, stored[f"{base}.scale"]))
-        elif not name.endswith(".scale"):
-            state[name] = torch.from_numpy(tensor.astype(np.float32))
     try:
+        for name, tensor in stored.items():
+            if name.endswith(".q4"):
+                base = name.removesuffix(".q4")
+                state[base] = torch.from_numpy(dequantize(tensor, stored[f"{base}.scale"]))
+            elif not name.endswith(".scale"):
+                state[name] = torch.from_numpy(tensor.astype(np.float32))
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except (KeyError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{folder}: the weights do not fit: {error}", remedy="build the model again: `make encoder`"
         ) from None
@@ -286,17 +294,19 @@ def _load_blocks(folder: Path, options: dict[str, Any]) -> PreTrainedModel:
 
 
 def _load_pretrained(name: str, found: Path | str, options: dict[str, Any]) -> PreTrainedModel:
+    import torch
     from safetensors import SafetensorError
     from transformers import AutoModel
 
+    fixed: dict[str, Any] = {"output_loading_info": True, "dtype": torch.float32}  # half precision would stay half
     try:
         try:
-            model, loading = AutoModel.from_pretrained(str(found), output_loading_info=True, **options)
+            model, loading = AutoModel.from_pretrained(str(found), **fixed, **options)
         except ValueError as error:
             if "attention" not in str(error):
                 raise
             # a model type without this attention
-            model, loading = AutoModel.from_pretrained(str(found), output_loading_info=True)
+            model, loading = AutoModel.from_pretrained(str(found), **fixed)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise _load_error(name, found, error) from None
     # the pooling layer is not read here and fine-tuned encoders are saved without one
@@ -356,9 +366,13 @@ def _remove_dropout(model: torch.nn.Module) -> None:
 
 
 def _digest_encoder(name: str, found: Path | str) -> str:
-    from nlp_study.store import digest_path
+    from nlp_study.store import digest_file
 
-    return digest_path(found) if isinstance(found, Path) else name
+    if not isinstance(found, Path):
+        return name
+    files = sorted(file for file in found.iterdir() if file.is_file() and file.name not in _DOCUMENTS)
+    lines = [f"{file.name}\0{digest_file(file)}\n" for file in files if not file.name.startswith(".")]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def _length_batches(ids: Sequence[Sequence[int]], max_tokens: int) -> list[list[int]]:

@@ -149,7 +149,8 @@ def test_checkpoints_resume(tiny_bert, tmp_path):
     _, history = fit_classifier(
         pairs(), settings=SETTINGS, stances=STANCES, encoder=str(tiny_bert), seed=1, checkpoints=tmp_path / "c"
     )
-    state = json.loads(max((tmp_path / "c").glob("checkpoint-*/trainer_state.json")).read_text())
+    last = max((tmp_path / "c").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    state = json.loads((last / "trainer_state.json").read_text())
     assert history.epochs >= 2 and state["global_step"] > int(first[0].split("-")[1])
 
 
