@@ -353,9 +353,7 @@ def run_stages(
             continue
         announce(status, "start")
         counts = run_stage(stage, study, corpus)
-        announce(
-            status, ", ".join(f"{key} {_brief(value)}" for key, value in counts.items() if value not in ({}, None))
-        )
+        announce(status, ", ".join(f"{key} {_brief(value)}" for key, value in counts.items() if _is_brief(value)))
     return found
 
 
