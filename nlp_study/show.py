@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlp_study.errors import DataError
 from nlp_study.schema import OUTLIER_TOPIC, Stance
+from nlp_study.tables import PIPE_WIDTH
 
 if TYPE_CHECKING:
     from nlp_study.store import Corpus
@@ -50,7 +51,8 @@ def print_post(corpus: Corpus, post_id: str, *, whole_page: bool = False) -> Non
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False, markup=False)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
     post = find_post(corpus, post_id)
     key = {"id": post["post_id"]}
 

@@ -18,7 +18,7 @@ _CELL = 60
 """Characters of a cell in a terminal table; CSV, JSON and Parquet are never shortened."""
 
 
-_PIPE_WIDTH = 160
+PIPE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe, where there is no terminal to ask."""
 
 
@@ -90,7 +90,7 @@ def _print_aligned(table: pa.Table, title: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
     view = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
     for field in table.schema:
