@@ -187,6 +187,7 @@ def train(
     profile: Annotated[str, typer.Option(help="cpu: the study's settings. gpu: settings for a GPU box.")] = "cpu",
     evaluate: Annotated[bool, typer.Option(help="Measure it on author-disjoint folds first.")] = True,
     name: Annotated[str, typer.Option(help="Folder name of the model; by default study, encoder and a digest.")] = "",
+    format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """Fine-tune an encoder on the labels and save it.
 
@@ -202,9 +203,12 @@ def train(
         run_stages(opened, corpus, only=[find_stage("import").name], announce=_announce)
         folder, evaluations = train_standalone(chosen, corpus, evaluate=evaluate, name=name)
     if evaluations.num_rows:
-        _print_scores(evaluations, opened)
+        _print_scores(evaluations, opened, format=format)
     shown = folder.relative_to(opened.root) if folder.is_relative_to(opened.root) else folder
-    typer.echo(f'model: {shown}\nto classify with it, set in the study file:  [stance] model = "{shown}"')
+    typer.echo(
+        f'model: {shown}\nto classify with it, set in the study file:  [stance] model = "{shown}"',
+        err=format is not TableFormat.TABLE,
+    )
 
 
 @app.command(epilog="Examples:  nlp-study evaluate   ·   nlp-study evaluate --format json")
