@@ -375,7 +375,7 @@ def _print_scores(
     scores, confusion = list_scores(evaluations, stances)
     print_table(scores, format, output=output, title="held-out figures, authors disjoint")
     if format is TableFormat.TABLE and not output:
-        print_table(confusion, title="confusion of the fine-tuned model: rows gold, columns predicted")
+        print_table(confusion, title="confusion of the study's model: rows gold, columns predicted")
 
 
 def _pairs(items: list[str], option: str) -> dict[str, str]:

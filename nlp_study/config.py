@@ -101,7 +101,7 @@ class StanceSettings(_Section):
     encoder: str = Field("", description="encoder to fine-tune; empty: the study's encoder")
     model: str = Field("", description="folder of a trained model to use as it is; empty: train one on the labels")
     epochs: float = Field(
-        3, gt=0, le=200, description="passes over the labelled posts at most; early stopping may end sooner"
+        0, ge=0, le=200, description="passes over the labelled posts at most; 0: the encoder stays as it is"
     )
     learning_rate: float = Field(1e-5, gt=0, lt=1, description="peak rate of the encoder's last layer")
     layer_decay: float = Field(0.9, gt=0, le=1, description="each layer below learns this much slower")
@@ -114,8 +114,10 @@ class StanceSettings(_Section):
     train_windows: int = Field(
         2, ge=1, le=1000, description="windows of a post read in training; classification reads all"
     )
-    folds: int = Field(3, ge=2, le=20, description="author-disjoint folds of the evaluation")
-    seeds: tuple[int, ...] = Field((1,), min_length=1, description="seeds of the evaluation; each repeats all folds")
+    folds: int = Field(5, ge=2, le=20, description="author-disjoint folds of the evaluation")
+    seeds: tuple[int, ...] = Field(
+        (1, 2, 3), min_length=1, description="seeds of the evaluation; each repeats all folds"
+    )
     patience: int = Field(2, ge=1, le=100, description="epochs without improvement before training stops")
 
     @model_validator(mode="after")

@@ -128,8 +128,10 @@ def _too_few_segments(study: Study, corpus: Corpus) -> str | None:
 
 _PAIR_SETTINGS = ("targets.id", "targets.name", "targets.aliases", "study.stances", "study.seed")
 _STANCE_CODE = (
+    "nlp_study.duplicates",
     "nlp_study.stance.pairs",
     "nlp_study.stance.windows",
+    "nlp_study.stance.layers",
     "nlp_study.stance.model",
     "nlp_study.stance.predict",
 )

@@ -286,7 +286,7 @@ def table_specs() -> dict[TableName, TableSpec]:
             "held-out predictions of every compared model",
             ("model", "seed", "post_id", "target"),
             [
-                ("model", string, "majority, tfidf, embedding (frozen), or the name of the fine-tuned encoder"),
+                ("model", string, "majority, tfidf, embedding (frozen), or the name of the study's encoder"),
                 ("seed", int32, "seed of the folds and the training"),
                 ("fold", int32, "the fold in which the pair was held out"),
                 post_id,

@@ -57,7 +57,7 @@ def main() -> int:
         shutil.copytree(REPOSITORY / "corpus", folder / "corpus")
         text = (REPOSITORY / "study.toml").read_text(encoding="utf-8")
         if arguments.quick:
-            text = text.replace("epochs = 3 ", "epochs = 0.1 ").replace("folds = 3 ", "folds = 2 ")
+            text = text.replace("seeds = [1, 2, 3] ", "seeds = [1] ").replace("folds = 5 ", "folds = 2 ")
             posts = folder / "corpus/demo/posts.jsonl"
             posts.write_text(
                 "".join(posts.read_text(encoding="utf-8").splitlines(keepends=True)[:20]), encoding="utf-8"

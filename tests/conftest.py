@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,12 +61,13 @@ frozen_layers = 0
 window_tokens = 64
 window_overlap = 8
 folds = 2
+seeds = [1]
 """
 
 
 def make_sentence(index: int, tone: list[str]) -> str:
     """Return an invented sentence; every index gives another one."""
-    words = [PLAIN[(index * 7 + k * 3) % len(PLAIN)] for k in range(6)]
+    words = random.Random(index).sample(PLAIN, 6)
     return f"Di {words[0]} nomor {index} {words[1]} {tone[index % len(tone)]} karena {' '.join(words[2:])}."
 
 

@@ -278,8 +278,8 @@ def test_readme_commands_run(tmp_path, monkeypatch):
     quick = (
         (tmp_path / "study.toml")
         .read_text()
-        .replace("epochs = 3 ", "epochs = 0.1 ")
-        .replace("folds = 3 ", "folds = 2 ")
+        .replace("seeds = [1, 2, 3] ", "seeds = [1] ")
+        .replace("folds = 5 ", "folds = 2 ")
     )
     (tmp_path / "study.toml").write_text(quick)
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -66,8 +66,8 @@ def test_the_default_study_is_valid():
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (("epochs = 3 ", "epoch = 4 "), ["stance.epoch = 4", "unknown key", "did you mean «epochs»"]),
-        (("folds = 3 ", "folds = 1 "), ["stance.folds = 1", "greater than or equal to 2"]),
+        (("epochs = 0 ", "epoch = 4 "), ["stance.epoch = 4", "unknown key", "did you mean «epochs»"]),
+        (("folds = 5 ", "folds = 1 "), ["stance.folds = 1", "greater than or equal to 2"]),
         (('format = "csv"', 'format = "xml"'), ["sources[0].format", '"xml"', "text-dump"]),
         (
             ('stances = ["favor", "against", "neutral", "irrelevant"]', 'stances = ["favor", "pro"]'),
@@ -93,7 +93,7 @@ def test_wrong_keys_are_named_with_value_and_remedy(tmp_path, change, expected):
 
 
 def test_all_problems_are_listed_at_once(tmp_path):
-    text = GOOD.replace("folds = 3 ", "folds = 0 ").replace("epochs = 3 ", "epochs = -1 ")
+    text = GOOD.replace("folds = 5 ", "folds = 0 ").replace("epochs = 0 ", "epochs = -1 ")
     with pytest.raises(ConfigError, match="2 problems"):
         load_study(write(tmp_path, text))
 
@@ -118,7 +118,7 @@ def test_a_target_id_stands_once(tmp_path):
 def test_digest_changes_with_its_own_keys_only(tmp_path):
     one = load_study(write(tmp_path, GOOD))
     two = load_study(
-        write(tmp_path, GOOD.replace("Judul penelitian", "Judul lain").replace("folds = 3 ", "folds = 4 "))
+        write(tmp_path, GOOD.replace("Judul penelitian", "Judul lain").replace("folds = 5 ", "folds = 4 "))
     )
     assert one.digest("study") != two.digest("study")
     assert one.digest("study.seed") == two.digest("study.seed")

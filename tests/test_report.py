@@ -178,14 +178,14 @@ def test_quality_beside_its_baselines(corpus: Corpus) -> None:
     page = report(make_study(), corpus)
     # tuned: macro-F1 1 and (2/3 + 0 + 1) / 3 = .5556, mean .7778, deviation .2222; baseline (1/2 + 0 + 0) / 3
     assert page.table("id", "F1 makro setiap model")[1:] == [
-        ["enkoder-kecil, disetel halus", "0,778", "0,222", "83,3%", "3"],
+        ["enkoder-kecil, model penelitian ini", "0,778", "0,222", "83,3%", "3"],
         ["Kelas terbanyak", "0,167", "0,000", "33,3%", "3"],
     ]
-    assert page.table("en", "By label: enkoder-kecil, fine-tuned")[1:3] == [
+    assert page.table("en", "By label: enkoder-kecil, this study’s model")[1:3] == [
         ["In favour", "0.67", "1.00", "0.80", "1"],
         ["Against", "1.00", "0.50", "0.67", "1"],
     ]
-    assert page.table("en", "Where the model errs: enkoder-kecil, fine-tuned")[2] == [
+    assert page.table("en", "Where the model errs: enkoder-kecil, this study’s model")[2] == [
         "Against",
         "1",
         "1",

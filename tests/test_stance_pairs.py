@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_study.config import load_study
+from nlp_study.duplicates import find_near_duplicates
 from nlp_study.errors import DataError
 from nlp_study.schema import Stance
 from nlp_study.sources import import_study_sources
@@ -29,6 +32,21 @@ def test_chains_are_one_group():
     """Ani's text was reposted by Budi, who also wrote another one: all three belong together."""
     groups = group_posts([row("1", "ani", "t1"), row("2", "budi", "t1"), row("3", "budi", "t2")])
     assert len(set(groups)) == 1
+
+
+def test_near_duplicates_are_one_group_and_never_straddle_a_split():
+    """Budi reposts Ani's text with small edits: their posts, and all others of theirs, stay on one side."""
+    words = [f"kata{i}" for i in range(400)]
+    texts = [" ".join(random.Random(i).choices(words, k=150)) for i in range(40)]
+    texts[7] = "Saya salin. " + texts[3].replace("kata1 ", "kata2 ") + " Konten ini telah tayang"
+    rows = [row(str(i), f"author{i % 20}") for i in range(40)]
+    groups = group_posts(rows, find_near_duplicates(texts))
+    assert groups[3] == groups[7] == groups[23] == groups[27]
+    assert len(set(groups)) == 19
+    pairs = [Pair(str(i), "t", "t", texts[i], (), groups[i], list(Stance)[i % 3]) for i in range(40)]
+    for seed in range(8):
+        for fold in split_folds(pairs, n_folds=4, seed=seed):
+            assert (3 in fold.train) == (7 in fold.train)
 
 
 stances = st.sampled_from(list(Stance)[:3])

@@ -115,6 +115,11 @@ def test_long_posts_are_read_whole_and_say_so(fitted):
     assert (reading.n_tokens == reading.n_tokens_total).all()
 
 
+def test_no_pairs_are_no_error(fitted):
+    """A study whose posts are all labelled leaves nothing to the final model."""
+    assert predict_pairs(fitted[0], []).probas.shape == (0, 3)
+
+
 def test_the_order_of_pairs_and_padding_change_nothing(fitted):
     mixed = [*pairs(3), *pairs(3, long=True)]
     forward = predict_pairs(fitted[0], mixed).probas
@@ -247,3 +252,5 @@ def test_the_gpu_profile_needs_a_gpu(make_study, monkeypatch):
     assert chosen.stance.batch_size == GPU_SETTINGS["batch_size"] and chosen.root == study.root
     with pytest.raises(ConfigError, match="no profile"):
         apply_profile(study, "tpu")
+    frozen = study.model_copy(update={"stance": study.stance.model_copy(update={"epochs": 0})})
+    assert apply_profile(frozen, "cpu").stance.epochs == 3 and apply_profile(study, "cpu").stance.epochs == 1

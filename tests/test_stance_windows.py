@@ -47,7 +47,7 @@ def test_a_limit_keeps_the_first_the_last_and_those_that_name_the_target(tokeniz
     middle = "hujan " * 60 + "lapak daring " + "hujan " * 120
     text = "warung kopi " + middle + "rugi"
     everything = windows(tokenizer, text)
-    found = windows(tokenizer, text, max_windows=3)
+    found = everything.limit(3)
     shown = [tokenizer.decode(window["input_ids"]) for window in found.encoded]
     assert len(everything.encoded) > 3 and len(shown) == 3
     assert "warung kopi" in shown[0] and "lapak daring" in shown[1] and "rugi" in shown[2]

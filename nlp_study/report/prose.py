@@ -233,7 +233,7 @@ PROSE: dict[str, tuple[str, str]] = {
     ),
     "no_quotations": ("Belum ada paragraf yang dapat dikutip.", "There are no paragraphs to quote yet."),
     # quality
-    "tuned_model": ("{name}, disetel halus", "{name}, fine-tuned"),
+    "tuned_model": ("{name}, model penelitian ini", "{name}, this study’s model"),
     "quality_intro": (
         "Diuji pada {pairs} tulisan dan sasaran yang dilabeli, dengan {folds} dan {seeds}. Lipatan dipisah menurut "
         "penulis: tidak ada penulis yang tulisannya ikut melatih model dan juga mengujinya.",
@@ -241,16 +241,14 @@ PROSE: dict[str, tuple[str, str]] = {
         "author’s posts both train a model and test it.",
     ),
     "quality_better": (
-        "F1 makro model yang disetel halus adalah {tuned}, {difference} di atas pembanding terbaik ({baseline}, "
-        "{base}).",
-        "The fine-tuned model reaches a macro-F1 of {tuned}, {difference} above the best baseline ({baseline}, "
-        "{base}).",
+        "F1 makro model penelitian ini adalah {tuned}, {difference} di atas pembanding terbaik ({baseline}, {base}).",
+        "This study’s model reaches a macro-F1 of {tuned}, {difference} above the best baseline ({baseline}, {base}).",
     ),
     "quality_worse": (
-        "F1 makro model yang disetel halus adalah {tuned}, {difference} di bawah pembanding terbaik ({baseline}, "
-        "{base}); penyetelan halus belum menolong di sini.",
-        "The fine-tuned model reaches a macro-F1 of {tuned}, {difference} below the best baseline ({baseline}, "
-        "{base}); fine-tuning has not helped here.",
+        "F1 makro model penelitian ini adalah {tuned}, {difference} di bawah pembanding terbaik ({baseline}, "
+        "{base}); cara yang lebih sederhana masih lebih baik di sini.",
+        "This study’s model reaches a macro-F1 of {tuned}, {difference} below the best baseline ({baseline}, "
+        "{base}); a simpler method is still better here.",
     ),
     "no_evaluation": (
         "Model tidak diuji: tidak ada label manusia yang dapat dibandingkan dengan prediksinya. Porsi di halaman ini "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nlp_study.store import Corpus
 
 BASELINES = ("majority", "tfidf", "embedding")
-"""Names of `evaluations.model` that are no fine-tuned encoder."""
+"""Names of `evaluations.model` that are not the study's own model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class QualityFacts:
 
     @property
     def tuned(self) -> ModelScore | None:
-        """The fine-tuned model; the best one if there are several."""
+        """The study's own model; the best one if there are several."""
         return next((score for score in self.scores if score.model not in BASELINES), None)
 
     @property
     def best_baseline(self) -> ModelScore | None:
-        """The strongest model that was not fine-tuned."""
+        """The strongest of the models it is compared with."""
         return next((score for score in self.scores if score.model in BASELINES), None)
 
     @property

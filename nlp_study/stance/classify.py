@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlp_study.encoders import load_encoder
 from nlp_study.errors import ModelError
 from nlp_study.schema import MODEL_EVALUATIONS, Origin, TableName, table_specs
 from nlp_study.stance.card import write_card
+from nlp_study.stance.evaluate import kept_windows
 from nlp_study.stance.model import load_classifier, save_classifier
 from nlp_study.stance.pairs import read_pairs
-from nlp_study.stance.predict import predict_pairs
-from nlp_study.stance.train import fit_classifier
+from nlp_study.stance.predict import predict_windows, read_windows
+from nlp_study.stance.train import fit_classifier, prepare_pairs
 from nlp_study.store import digest_path, dump_parquet
 
 if TYPE_CHECKING:
@@ -74,19 +76,21 @@ def train_model(
     pairs = read_pairs(study, corpus, labelled=True)
     folder = _free_folder(study.models_dir, model_id)
     checkpoints = study.models_dir / ".checkpoints" / model_id
+    encoder = load_encoder(study.stance_encoder, models_dir=study.models_dir, for_training=study.stance.epochs > 0)
     model, history = fit_classifier(
         pairs,
         settings=study.stance,
         stances=study.study.stances,
-        encoder=study.stance_encoder,
+        encoder=encoder,
         seed=study.study.seed,
-        models_dir=study.models_dir,
+        prepared=prepare_pairs(encoder, pairs, study.stance, kept=kept_windows(study)),
         checkpoints=checkpoints,
     )
     model = replace(model, model_id=folder.name)
     extra = {MODEL_EVALUATIONS: dump_parquet(evaluations)} if evaluations.num_rows else {}
     save_classifier(folder, model, card=write_card(study, pairs, evaluations, model, history), extra_files=extra)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    for scratch in (checkpoints, kept_windows(study)):
+        shutil.rmtree(scratch, ignore_errors=True)
     return folder, model, history
 
 
@@ -116,18 +120,22 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
             remedy="train a model for this study, or give study.stances the model's labels",
         )
     pairs = read_pairs(study, corpus, labelled=False)
-    with tqdm(total=len(pairs), desc="classify", unit=" posts", disable=None) as bar:
-        reading = predict_pairs(model, pairs, progress=bar.update)
     held_out = _held_out(corpus, model.config.encoder)
+    windows = read_windows(model.config, pairs, model.tokenizer)
+    unseen = [i for i, pair in enumerate(pairs) if (pair.post_id, pair.target) not in held_out]
+    with tqdm(total=len(unseen), desc="classify", unit=" posts", disable=None) as bar:
+        reading = predict_windows(
+            model.classifier, [windows[i] for i in unseen], model.tokenizer.pad_token_id, progress=bar.update
+        )
+    read = {i: reading.probas[row] for row, i in enumerate(unseen)}
     rows = []
     for i, pair in enumerate(pairs):
-        probas = dict(zip(map(str, model.stances), map(float, reading.probas[i]), strict=True))
-        origin = Origin.FINAL
-        found = held_out.get((pair.post_id, pair.target))
-        if found:
-            origin, probas = Origin.OUT_OF_FOLD, found
-        elif pair.stance is not None and not model_record.counts.get("given"):
-            origin = Origin.IN_SAMPLE
+        if i not in read:
+            origin, probas = Origin.OUT_OF_FOLD, held_out[pair.post_id, pair.target]
+        else:
+            seen = pair.stance is not None and not model_record.counts.get("given")
+            origin = Origin.IN_SAMPLE if seen else Origin.FINAL
+            probas = dict(zip(map(str, model.stances), map(float, read[i]), strict=True))
         rows.append(
             {
                 "post_id": pair.post_id,
@@ -136,9 +144,9 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
                 **{f"proba_{name}": proba for name, proba in probas.items()},
                 "model_id": model.model_id,
                 "origin": str(origin),
-                "n_windows": int(reading.n_windows[i]),
-                "n_tokens": int(reading.n_tokens[i]),
-                "n_tokens_total": int(reading.n_tokens_total[i]),
+                "n_windows": len(windows[i].encoded),
+                "n_tokens": windows[i].n_tokens,
+                "n_tokens_total": windows[i].n_tokens_total,
             }
         )
     origins = {str(origin): sum(row["origin"] == origin for row in rows) for origin in Origin}

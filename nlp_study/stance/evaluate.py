@@ -16,11 +16,9 @@ import numpy as np
 from nlp_study.encoders import Encoder, load_encoder
 from nlp_study.schema import MODEL_EVALUATIONS, TableName, table_specs
 from nlp_study.stance.baselines import predict_embedding, predict_majority, predict_tfidf
-from nlp_study.stance.model import build_classifier
+from nlp_study.stance.layers import Prepared
 from nlp_study.stance.pairs import Fold, Pair, read_pairs, split_folds
-from nlp_study.stance.predict import pool_windows, predict_pairs
-from nlp_study.stance.train import fit_classifier
-from nlp_study.stance.windows import cut_windows
+from nlp_study.stance.train import fit_classifier, predict_prepared, prepare_pairs
 from nlp_study.store import dump_parquet, write_file
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def evaluate_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
         return counts
     pairs = read_pairs(study, corpus, labelled=True)
     partial = corpus.folder / "evaluations.partial"
-    table = cross_validate(study, pairs, partial=partial / _digest(record))
+    table = cross_validate(study, pairs, partial=partial / _digest(record), kept=kept_windows(study))
     counts = {"pairs": len(pairs), "authors": len({pair.group for pair in pairs}), "folds": study.stance.folds}
     counts["seeds"] = list(study.stance.seeds)
     corpus.write(TableName.EVALUATIONS, table, replace(record, counts=counts))
@@ -57,13 +55,14 @@ def evaluate_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
     return counts
 
 
-def cross_validate(study: Study, pairs: Sequence[Pair], *, partial: Path) -> pa.Table:
+def cross_validate(study: Study, pairs: Sequence[Pair], *, partial: Path, kept: Path) -> pa.Table:
     """Return held-out predictions of the study's encoder, fine-tuned, and of the baselines.
 
     Parameters
     ----------
     pairs : labelled pairs, shape (n_pairs,).
     partial : folder where each finished fold is kept at once; an evaluation that was killed goes on with the next fold.
+    kept : folder where what the frozen encoder made of the pairs is kept; the training that follows reads it.
 
     Returns
     -------
@@ -77,56 +76,59 @@ def cross_validate(study: Study, pairs: Sequence[Pair], *, partial: Path) -> pa.
         for seed in study.stance.seeds
         for number, fold in enumerate(split_folds(pairs, n_folds=study.stance.folds, seed=seed))
     ]
-    features: np.ndarray | None = None
+    reading: tuple[Encoder, Prepared] | None = None
     tables = []
     for seed, number, fold in tqdm(splits, desc="evaluate", unit=" folds", disable=None):
-        kept = partial / f"{seed}-{number}.parquet"
-        if not kept.exists():
-            if features is None:
-                features = frozen_features(study, pairs)
-            _write_fold(kept, _evaluate_fold(study, pairs, fold, features, seed=seed, number=number))
-        tables.append(_read_fold(kept))
+        done = partial / f"{seed}-{number}.parquet"
+        if not done.exists():
+            if reading is None:
+                encoder = _fresh_encoder(study)
+                reading = encoder, prepare_pairs(encoder, pairs, study.stance, kept=kept)
+            _write_fold(done, _evaluate_fold(study, pairs, fold, *reading, seed=seed, number=number))
+        tables.append(_read_fold(done))
     return pa.concat_tables(tables)
 
 
-def frozen_features(study: Study, pairs: Sequence[Pair]) -> np.ndarray:
-    """Return vectors of the encoder before any fine-tuning, over all windows, shape (n_pairs, hidden)."""
-    encoder = load_encoder(study.stance_encoder, models_dir=study.models_dir)
-    window_tokens = min(study.stance.window_tokens, encoder.max_length_tokens)
-    windows = list(
-        cut_windows(
-            pairs,
-            encoder.tokenizer,
-            window_tokens=window_tokens,
-            overlap=min(study.stance.window_overlap, window_tokens // 4),
-            prefix=encoder.prefix_query,
-        )
-    )
-    return pool_windows(build_classifier(encoder, n_stances=2), windows, encoder.tokenizer.pad_token_id)
+def kept_windows(study: Study) -> Path:
+    """Folder where what the frozen encoder made of the labelled pairs is kept from evaluation to the end of training."""
+    return study.models_dir / ".frozen"
+
+
+def _fresh_encoder(study: Study) -> Encoder:
+    return load_encoder(study.stance_encoder, models_dir=study.models_dir, for_training=study.stance.epochs > 0)
 
 
 def _evaluate_fold(
     study: Study,
     pairs: Sequence[Pair],
     fold: Fold,
-    features: np.ndarray,
+    encoder: Encoder,
+    prepared: Prepared,
     *,
     seed: int,
     number: int,
 ) -> pa.Table:
     stances = study.study.stances
     train, test = [pairs[i] for i in fold.train], [pairs[i] for i in fold.test]
-    encoder: Encoder = load_encoder(study.stance_encoder, models_dir=study.models_dir, for_training=True)
+    seen, unseen = prepared.pick(fold.train), prepared.pick(fold.test)
     model, history = fit_classifier(
-        train, settings=study.stance, stances=stances, encoder=encoder, seed=seed, show_progress=False
+        train,
+        settings=study.stance,
+        stances=stances,
+        encoder=_fresh_encoder(study) if study.stance.epochs else encoder,  # tuning changes it
+        seed=seed,
+        prepared=seen,
+        show_progress=False,
     )
     logger.info("seed %s fold %s: %s", seed, number, history)
     found = {
         "majority": predict_majority(train, test, stances),
         "tfidf": predict_tfidf(train, test, stances),
-        "embedding": predict_embedding(features[fold.train], train, features[fold.test], stances),
-        study.stance_encoder: predict_pairs(model, test).probas,
+        "embedding": predict_embedding(seen.features, train, unseen.features, stances),
+        study.stance_encoder: predict_prepared(model, unseen, study.stance),
     }
+    if not study.stance.epochs:
+        del found["embedding"]  # it is the study's own model then
     import pyarrow as pa
 
     rows = []

@@ -55,24 +55,17 @@ class StanceClassifier(nn.Module):
         self.class_weights: torch.Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
 
-    def pool(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        window_mask: torch.Tensor,
-        token_type_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def pool(self, attention_mask: torch.Tensor, window_mask: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """Return one vector a post.
 
-        *Shape*: `input_ids`, `attention_mask`, `token_type_ids` (n_posts, n_windows, n_tokens); `window_mask`
-        (n_posts, n_windows), 1 where there is a window; returns (n_posts, hidden). Empty windows are not computed.
+        *Shape*: `attention_mask` (n_posts, n_windows, n_tokens); `window_mask` (n_posts, n_windows), 1 where there is a
+        window; `inputs` what the encoder reads: `input_ids` and perhaps `token_type_ids`, shaped as `attention_mask`, or
+        `inputs_embeds` with a last axis `hidden`. Returns (n_posts, hidden). Empty windows are not computed.
         """
         flat = window_mask.bool().flatten()
         mask = attention_mask.flatten(0, 1)[flat]
-        inputs = {"input_ids": input_ids.flatten(0, 1)[flat], "attention_mask": mask}
-        if token_type_ids is not None:
-            inputs["token_type_ids"] = token_type_ids.flatten(0, 1)[flat]
-        hidden = self.encoder(**inputs).last_hidden_state.float()
+        read = {name: tensor.flatten(0, 1)[flat] for name, tensor in inputs.items()}
+        hidden = self.encoder(attention_mask=mask, **read).last_hidden_state.float()
         weights = mask.unsqueeze(-1).float()
         windows = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
         owner = torch.arange(len(window_mask), device=flat.device).repeat_interleave(window_mask.bool().sum(1))
@@ -81,14 +74,17 @@ class StanceClassifier(nn.Module):
 
     def forward(
         self,
-        input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         window_mask: torch.Tensor,
+        input_ids: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
         """Return `logits` (n_posts, n_stances) and, with `labels` (n_posts,), the class-weighted `loss`."""
-        logits = self.head(self.pool(input_ids, attention_mask, window_mask, token_type_ids))
+        inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids, "inputs_embeds": inputs_embeds}
+        given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+        logits = self.head(self.pool(attention_mask, window_mask, **given))
         if labels is None:
             return {"logits": logits}
         loss = nn.functional.cross_entropy(
@@ -102,25 +98,39 @@ def collate_windows(
 ) -> dict[str, torch.Tensor]:
     """Pad the windows of several posts into one batch for `StanceClassifier`.
 
+    Windows that carry `hidden` are read from there (by the upper layers, see `layers.py`), others from their tokens.
+
     Returns
     -------
-    tensors as `StanceClassifier.pool` takes them, padded to the longest window and the most windows in the batch.
+    tensors as `StanceClassifier.forward` takes them, padded to the longest window and the most windows in the batch.
     """
     n_windows = max(len(item.encoded) for item in items)
     n_tokens = max(len(window["input_ids"]) for item in items for window in item.encoded)
     fills = {"input_ids": pad_token_id, "attention_mask": 0, "token_type_ids": 0}
     batch = {}
-    for name in items[0].encoded[0]:
+    hidden = all(item.hidden is not None for item in items)
+    for name in ("attention_mask",) if hidden else items[0].encoded[0]:
         tensor = torch.full((len(items), n_windows, n_tokens), fills[name], dtype=torch.long)
         for i, item in enumerate(items):
             for j, window in enumerate(item.encoded):
                 tensor[i, j, : len(window[name])] = torch.tensor(window[name])
         batch[name] = tensor
+    if hidden:
+        batch["inputs_embeds"] = _pad_hidden([item.hidden or [] for item in items], n_windows, n_tokens)
     counts = torch.tensor([len(item.encoded) for item in items])
     batch["window_mask"] = (torch.arange(n_windows) < counts[:, None]).long()
     if labels is not None:
         batch["labels"] = torch.tensor(labels)
     return batch
+
+
+def _pad_hidden(items: Sequence[Sequence[torch.Tensor]], n_windows: int, n_tokens: int) -> torch.Tensor:
+    first = items[0][0]
+    padded = torch.zeros(len(items), n_windows, n_tokens, first.shape[-1], dtype=first.dtype)
+    for i, windows in enumerate(items):
+        for j, window in enumerate(windows):
+            padded[i, j, : len(window)] = window
+    return padded
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nlp_study.duplicates import NearDuplicate, find_near_duplicates
 from nlp_study.errors import DataError, LeakageError
 from nlp_study.labels import resolve_labels
 from nlp_study.schema import Stance, TableName
@@ -79,9 +80,9 @@ def _gold(study: Study, corpus: Corpus) -> dict[tuple[str, str], Stance]:
 def _every_pair(study: Study, corpus: Corpus, gold: dict[tuple[str, str], Stance]) -> Iterator[Pair]:
     columns = ["post_id", "title", "paragraphs", "author_id", "author", "text_digest"]
     rows = corpus.read(TableName.POSTS, columns=columns).to_pylist()
-    groups = group_posts(rows)
-    for row, group in zip(rows, groups, strict=True):
-        text = post_text(row["title"], row["paragraphs"])
+    texts = [post_text(row["title"], row["paragraphs"]) for row in rows]
+    groups = group_posts(rows, find_near_duplicates(texts))
+    for row, text, group in zip(rows, texts, groups, strict=True):
         for target in study.targets:
             yield make_pair(row["post_id"], target, text, group, gold.get((row["post_id"], target.id)))
 
@@ -92,15 +93,16 @@ def make_pair(post_id: str, target: Target, text: str, group: str, stance: Stanc
     return Pair(post_id, target.id, target.name, text, aliases, group, stance)
 
 
-def group_posts(rows: Sequence[dict[str, Any]]) -> list[str]:
+def group_posts(rows: Sequence[dict[str, Any]], duplicates: Sequence[NearDuplicate] = ()) -> list[str]:
     """Return a group for each post: posts of one author, or with one text, share it, and so do chains of these.
 
-    A text that two accounts posted ties their authors together; otherwise the same words could stand in the training
-    and the test part. Posts without an author are tied by their text only.
+    A text that two accounts posted, changed a little or not at all, ties their authors together; otherwise the same words
+    could stand in the training and the test part. Posts without an author are tied by their text only.
 
     Parameters
     ----------
     rows : posts with `post_id`, `author_id`, `author` and `text_digest`, shape (n_posts,).
+    duplicates : near-duplicates among them, by position.
     """
     parent: dict[str, str] = {}
 
@@ -116,6 +118,8 @@ def group_posts(rows: Sequence[dict[str, Any]]) -> list[str]:
         author = row.get("author_id") or row.get("author")
         if author:
             parent[find(f"author {author.casefold()}")] = root
+    for pair in duplicates:
+        parent[find(f"post {rows[pair.first]['post_id']}")] = find(f"post {rows[pair.second]['post_id']}")
     return [find(f"post {row['post_id']}") for row in rows]
 
 
@@ -128,7 +132,7 @@ class Fold:
 
 
 def split_folds(pairs: Sequence[Pair], *, n_folds: int, seed: int) -> list[Fold]:
-    """Split pairs into folds that keep groups (authors, equal texts) together and classes balanced.
+    """Split pairs into folds that keep groups (authors, shared texts) together and classes balanced.
 
     Raises
     ------

@@ -21,6 +21,10 @@ GPU_SETTINGS: dict[str, Any] = {
 """Everything is tuned, windows fill the encoder, and the evaluation repeats over seeds: minutes on one GPU."""
 
 
+CPU_SETTINGS: dict[str, Any] = {"epochs": 3, "folds": 3, "seeds": (1,)}
+"""For a study whose encoder stays as it is (`epochs = 0`): whoever asks for a training gets one, of bearable length."""
+
+
 def apply_profile(study: Study, profile: str, *, encoder: str = "") -> Study:
     """Return the study with the profile's settings, and the encoder if one is named.
 
@@ -35,6 +39,8 @@ def apply_profile(study: Study, profile: str, *, encoder: str = "") -> Study:
     if profile == "gpu":
         _require_gpu()
         changes |= GPU_SETTINGS
+    elif not study.stance.epochs:
+        changes |= CPU_SETTINGS
     stance = study.stance.model_copy(update={**changes, "model": ""})
     chosen = study.model_copy(update={"stance": stance})
     chosen._root = study.root

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nlp_study.encoders import load_encoder
 from nlp_study.schema import TableName, table_specs
 from nlp_study.stance.classify import train_model
-from nlp_study.stance.evaluate import cross_validate
+from nlp_study.stance.evaluate import cross_validate, kept_windows
 from nlp_study.stance.pairs import read_pairs
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def train_standalone(study: Study, corpus: Corpus, *, evaluate: bool, name: str 
     evaluations = table_specs()[TableName.EVALUATIONS].schema.empty_table()
     partial = study.models_dir / ".checkpoints" / f"{model_id}.folds"
     if evaluate:
-        evaluations = cross_validate(study, pairs, partial=partial)
+        evaluations = cross_validate(study, pairs, partial=partial, kept=kept_windows(study))
     folder, _, _ = train_model(study, corpus, model_id=model_id, evaluations=evaluations)
     shutil.rmtree(partial, ignore_errors=True)
     return folder, evaluations

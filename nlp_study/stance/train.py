@@ -2,7 +2,8 @@
 
 The head starts as logistic regression on the frozen encoder and the encoder is tuned from there (linear probing, then
 fine-tuning; Kumar et al. 2022, arXiv:2202.10054): with a few hundred labels a random head first destroys what the
-encoder knows. If tuning does not lower the loss on held-out authors, the linear head is kept and the record says so.
+encoder knows. If tuning does not lower the loss on held-out authors, the linear head is kept and the record says so;
+with `epochs = 0` it is all there is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,18 +24,32 @@ from nlp_study.encoders import Encoder, has_fast_bfloat16, load_encoder
 from nlp_study.errors import DataError
 from nlp_study.schema import Stance
 from nlp_study.stance.baselines import fit_linear_head
+from nlp_study.stance.layers import (
+    Prepared,
+    digest_windows,
+    is_kept,
+    load_prepared,
+    read_lower,
+    save_prepared,
+    split_layers,
+)
 from nlp_study.stance.model import StanceClassifier, StanceConfig, TrainedStance, build_classifier, collate_windows
 from nlp_study.stance.pairs import Pair, split_folds
-from nlp_study.stance.predict import pool_windows
-from nlp_study.stance.windows import Windows, cut_windows
+from nlp_study.stance.predict import classify_features, pool_windows, predict_windows, read_windows
+from nlp_study.stance.windows import Windows
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nlp_study.config import StanceSettings
 
 logger = logging.getLogger(__name__)
 
 MIN_LABELS_FOR_STOPPING = 40
 """Below this a held-out part for early stopping would be a handful of posts and cost more than it tells."""
+
+LINEAR_HEAD = "linear head"
+"""What `FitHistory.kept` says when the encoder stayed as it was."""
 
 _STOPPING_FOLDS = 6
 """One sixth of the authors decides when to stop."""
@@ -70,6 +85,7 @@ def fit_classifier(
     seed: int,
     models_dir: Path | None = None,
     model_id: str = "unsaved",
+    prepared: Prepared | None = None,
     checkpoints: Path | None = None,
     show_progress: bool = True,
 ) -> tuple[TrainedStance, FitHistory]:
@@ -82,6 +98,7 @@ def fit_classifier(
     stances : the labels, in the order of the logits.
     encoder : name of the encoder, or one loaded with `for_training=True`, which is changed.
     seed : decides the stopping authors, the order of posts and dropout.
+    prepared : what `prepare_pairs` made of the pairs with these settings and this encoder; None: it is made here.
     checkpoints : folder for checkpoints; an interrupted training goes on from the last one. None: nothing is kept.
 
     Raises
@@ -96,38 +113,35 @@ def fit_classifier(
     started = time.monotonic()
     _check_labels(pairs)
     set_seed(seed)
-    loaded = load_encoder(encoder, models_dir=models_dir, for_training=True) if isinstance(encoder, str) else encoder
-    window_tokens = min(settings.window_tokens, loaded.max_length_tokens)
-    windows = list(
-        cut_windows(
-            pairs,
-            loaded.tokenizer,
-            window_tokens=window_tokens,
-            overlap=min(settings.window_overlap, window_tokens // 4),
-            prefix=loaded.prefix_query,
-            max_windows=settings.train_windows,
-        )
+    loaded = (
+        load_encoder(encoder, models_dir=models_dir, for_training=settings.epochs > 0)
+        if isinstance(encoder, str)
+        else encoder
     )
     names = [str(stance) for stance in stances]
     classifier = build_classifier(loaded, n_stances=len(names), class_weights=_class_weights(pairs, names))
     freeze_layers(classifier.encoder, settings.frozen_layers)
-    features = pool_windows(classifier, windows, loaded.tokenizer.pad_token_id)
-    tuning, stopping = _hold_out_authors(pairs, seed)
-    weights, bias = fit_linear_head(features[tuning], [pairs[i] for i in tuning], names)
+    if prepared is None:
+        prepared = prepare_pairs(loaded, pairs, settings, show_progress=show_progress)
+    read = [item.limit(settings.train_windows) if settings.epochs else item for item in prepared.windows]
+    tuning, stopping = _hold_out_authors(pairs, seed) if settings.epochs else (list(range(len(pairs))), [])
+    weights, bias = fit_linear_head(prepared.features[tuning], [pairs[i] for i in tuning], names)
     with torch.no_grad():
         classifier.head.weight.copy_(torch.from_numpy(weights))
         classifier.head.bias.copy_(torch.from_numpy(bias))
-    examples = [_Example(item, names.index(str(pair.stance))) for item, pair in zip(windows, pairs, strict=True)]
-    epochs, at_start, at_best, kept = _tune(
-        classifier,
-        [examples[i] for i in tuning],
-        [examples[i] for i in stopping],
-        settings=settings,
-        seed=seed,
-        pad_token_id=loaded.tokenizer.pad_token_id,
-        checkpoints=checkpoints,
-        show_progress=show_progress,
-    )
+    epochs, at_start, at_best, kept = 0.0, None, None, LINEAR_HEAD
+    if settings.epochs:
+        examples = [_Example(item, names.index(str(pair.stance))) for item, pair in zip(read, pairs, strict=True)]
+        epochs, at_start, at_best, kept = _tune(
+            upper_classifier(classifier, settings.frozen_layers) if _has_hidden(read) else classifier,
+            [examples[i] for i in tuning],
+            [examples[i] for i in stopping],
+            settings=settings,
+            seed=seed,
+            pad_token_id=loaded.tokenizer.pad_token_id,
+            checkpoints=checkpoints,
+            show_progress=show_progress,
+        )
     history = FitHistory(
         n_labels=len(pairs),
         n_stopping=len(stopping),
@@ -135,21 +149,100 @@ def fit_classifier(
         loss_at_start=at_start,
         loss_at_best=at_best,
         kept=kept,
-        n_tokens_read=sum(item.n_tokens for item in windows),
-        n_tokens_total=sum(item.n_tokens_total for item in windows),
+        n_tokens_read=sum(item.n_tokens for item in read),
+        n_tokens_total=sum(item.n_tokens_total for item in read),
         seconds=round(time.monotonic() - started, 1),
     )
-    config = StanceConfig(
-        stances=tuple(names),
-        encoder=loaded.name,
+    config = _window_config(loaded, settings)
+    config = replace(config, stances=tuple(names), seed=seed, n_labels=len(pairs), trained=asdict(history))
+    return TrainedStance(model_id, classifier.eval(), loaded.tokenizer, config), history
+
+
+def prepare_pairs(
+    encoder: Encoder,
+    pairs: Sequence[Pair],
+    settings: StanceSettings,
+    *,
+    kept: Path | None = None,
+    show_progress: bool = True,
+) -> Prepared:
+    """Read pairs through the encoder before any fine-tuning; the frozen layers' output is kept if they will be tuned above.
+
+    Parameters
+    ----------
+    encoder : as loaded; training changes it.
+    kept : folder where the result is kept for the next call with the same pairs; None: it is not.
+    """
+    from tqdm import tqdm
+
+    windows = read_windows(_window_config(encoder, settings), pairs, encoder.tokenizer)
+    n_frozen = settings.frozen_layers if settings.epochs else 0
+    split = split_layers(encoder.model, n_frozen)
+    if not is_kept(windows, encoder.hidden_size, next(encoder.model.parameters()).device):
+        split = None
+    n_frozen = n_frozen if split else 0
+    file = kept / f"{digest_windows(encoder.digest, n_frozen, windows)}.safetensors" if kept else None
+    if file and (found := load_prepared(file, windows)) is not None:
+        return found
+    pad_token_id = encoder.tokenizer.pad_token_id
+    classifier = build_classifier(encoder, n_stances=2)
+    n_windows = sum(len(item.encoded) for item in windows)
+    hide = None if show_progress else True
+    with tqdm(total=n_windows if split else len(windows), desc="read labelled posts", disable=hide, leave=False) as bar:
+        if split:
+            windows = read_lower(split[0], windows, pad_token_id=pad_token_id, progress=bar.update)
+            features = pool_windows(upper_classifier(classifier, n_frozen), windows, pad_token_id)
+        else:
+            features = pool_windows(classifier, windows, pad_token_id, progress=bar.update)
+    prepared = Prepared(windows, features)
+    if file:
+        save_prepared(file, prepared)
+    return prepared
+
+
+def upper_classifier(classifier: StanceClassifier, n_frozen: int) -> StanceClassifier:
+    """Return a classifier of the layers above the frozen ones, which shares all its parameters with the whole one.
+
+    Raises
+    ------
+    ValueError : the encoder cannot be split there.
+    """
+    split = split_layers(classifier.encoder, n_frozen)
+    if split is None:
+        raise ValueError(f"the encoder cannot be split above layer {n_frozen}")
+    upper = StanceClassifier(
+        split[1],
+        hidden_size=classifier.head.in_features,
+        n_stances=classifier.head.out_features,
+        class_weights=classifier.class_weights,
+    )
+    upper.head = classifier.head
+    return upper
+
+
+def predict_prepared(model: TrainedStance, prepared: Prepared, settings: StanceSettings) -> np.ndarray:
+    """Return the probabilities of pairs that `prepare_pairs` read with the same settings, shape (n_pairs, n_stances)."""
+    classifier = model.classifier
+    if model.config.trained["kept"] == LINEAR_HEAD:
+        return classify_features(classifier, prepared.features)
+    if _has_hidden(prepared.windows):
+        classifier = upper_classifier(classifier, settings.frozen_layers)
+    return predict_windows(classifier, prepared.windows, model.tokenizer.pad_token_id).probas
+
+
+def _has_hidden(windows: Sequence[Windows]) -> bool:
+    return all(item.hidden is not None for item in windows)
+
+
+def _window_config(encoder: Encoder, settings: StanceSettings) -> StanceConfig:
+    window_tokens = min(settings.window_tokens, encoder.max_length_tokens)
+    return StanceConfig(
+        stances=(),
+        encoder=encoder.name,
         window_tokens=window_tokens,
         window_overlap=min(settings.window_overlap, window_tokens // 4),
-        prefix=loaded.prefix_query,
-        seed=seed,
-        n_labels=len(pairs),
-        trained=asdict(history),
+        prefix=encoder.prefix_query,
     )
-    return TrainedStance(model_id, classifier.eval(), loaded.tokenizer, config), history
 
 
 def freeze_layers(encoder: torch.nn.Module, n_layers: int) -> None:
@@ -231,7 +324,7 @@ def _tune(
             for name, parameter in classifier.named_parameters():
                 if name in initial:
                     parameter.copy_(initial[name])
-        return epochs, at_start, at_best, "linear head"
+        return epochs, at_start, at_best, LINEAR_HEAD
     return epochs, at_start, at_best, "tuned encoder"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nlp_study.stance.pairs import Pair, names_target
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerFast
 
 
@@ -17,13 +18,43 @@ class Windows:
     """The windows of one pair.
 
     `encoded[i]` holds the tokenizer's fields for window i (`input_ids`, `attention_mask`, perhaps `token_type_ids`), each a
-    list of at most `window_tokens` ints. `n_tokens` counts the post's tokens in these windows, each once; `n_tokens_total`
-    those of the whole post. Special tokens and the target's tokens are in neither.
+    list of at most `window_tokens` ints. `spans[i]` is the range of the post's tokens in window i, `ranks[i]` how telling
+    the window is (0: the most). `n_tokens_total` counts the tokens of the whole post; special tokens and the target's are
+    not counted. `hidden[i]`, where it is filled, is the window after the frozen layers, shape (n_tokens, hidden).
     """
 
     encoded: list[dict[str, list[int]]]
-    n_tokens: int
+    spans: list[tuple[int, int]]
+    ranks: list[int]
     n_tokens_total: int
+    hidden: list[torch.Tensor] | None = None
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of the post that stand in these windows, each counted once."""
+        read, end = 0, 0
+        for low, high in self.spans:
+            read += max(0, high - max(low, end))
+            end = max(end, high)
+        return read
+
+    def limit(self, n_windows: int) -> Windows:
+        """Return the `n_windows` most telling windows, in the order of the text."""
+        kept = [i for i, rank in enumerate(self.ranks) if rank < n_windows]
+        return self if len(kept) == len(self.ranks) else self._pick(kept)
+
+    def only(self, i: int) -> Windows:
+        """Return window `i` alone."""
+        return self._pick([i])
+
+    def _pick(self, kept: Sequence[int]) -> Windows:
+        return replace(
+            self,
+            encoded=[self.encoded[i] for i in kept],
+            spans=[self.spans[i] for i in kept],
+            ranks=[self.ranks[i] for i in kept],
+            hidden=None if self.hidden is None else [self.hidden[i] for i in kept],
+        )
 
 
 def cut_windows(
@@ -33,14 +64,13 @@ def cut_windows(
     window_tokens: int,
     overlap: int,
     prefix: str = "",
-    max_windows: int | None = None,
     chunk: int = 256,
 ) -> Iterator[Windows]:
-    """Yield the windows of each pair, in order; with `max_windows`, the most telling ones.
+    """Yield the windows of each pair, in order.
 
     The target stands in front of every window, so that each is a complete (target, passage) input. Neighbouring windows
-    share `overlap` tokens, so that no sentence is only seen cut. Under a limit the first window (title and opening), those
-    that name the target, and the last (many writers turn at the end) are kept, in the order of the text.
+    share `overlap` tokens, so that no sentence is only seen cut. The most telling window is the first (title and opening),
+    then the last (many writers turn at the end), then those that name the target most often.
 
     Parameters
     ----------
@@ -66,38 +96,33 @@ def cut_windows(
         for window, owner in enumerate(owners):
             members[owner].append(window)
         for pair, windows in zip(batch, members, strict=True):
-            yield _pick(pair, windows, encoding, max_windows)
+            yield _collect(pair, windows, encoding)
 
 
-def _pick(pair: Pair, windows: list[int], encoding: Any, max_windows: int | None) -> Windows:
-    spans = [_text_spans(encoding, window) for window in windows]
-    total = len(set().union(*spans)) if spans else 0
-    chosen = list(range(len(windows)))
-    if max_windows is not None and len(windows) > max_windows:
-        named = names_target(pair.text, pair.aliases)
-        hits = [sum(1 for low, high in named if _covers(span, low, high)) for span in spans]
-        last = len(windows) - 1
-        order = sorted(chosen, key=lambda i: (i != 0, i != last, -hits[i], i))
-        chosen = sorted(order[:max_windows])
+def _collect(pair: Pair, windows: list[int], encoding: Any) -> Windows:
+    offsets = [_text_offsets(encoding, window) for window in windows]
+    every = sorted(set().union(*offsets))
+    position = {span: i for i, span in enumerate(every)}
+    named = names_target(pair.text, pair.aliases)
+    hits = [sum(1 for low, high in named if found and found[0][0] <= low and high <= found[-1][1]) for found in offsets]
+    last = len(windows) - 1
+    order = sorted(range(len(windows)), key=lambda i: (i != 0, i != last, -hits[i], i))
     fields = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in encoding]
     return Windows(
-        encoded=[{name: encoding[name][windows[i]] for name in fields} for i in chosen],
-        n_tokens=len(set().union(*(spans[i] for i in chosen))) if chosen else 0,
-        n_tokens_total=total,
+        encoded=[{name: encoding[name][window] for name in fields} for window in windows],
+        spans=[(position[found[0]], position[found[-1]] + 1) if found else (0, 0) for found in offsets],
+        ranks=[order.index(i) for i in range(len(windows))],
+        n_tokens_total=len(every),
     )
 
 
-def _text_spans(encoding: Any, window: int) -> set[tuple[int, int]]:
+def _text_offsets(encoding: Any, window: int) -> list[tuple[int, int]]:
     """Character spans of the post's tokens in a window; tokens of zero width (a bare space piece) count as well."""
     sequence = encoding.sequence_ids(window)
-    return {
-        (low, high)
-        for (low, high), owner in zip(encoding["offset_mapping"][window], sequence, strict=True)
-        if owner == 1
-    }
-
-
-def _covers(span: set[tuple[int, int]], low: int, high: int) -> bool:
-    if not span:
-        return False
-    return min(s for s, _ in span) <= low and high <= max(e for _, e in span)
+    return sorted(
+        {
+            (low, high)
+            for (low, high), owner in zip(encoding["offset_mapping"][window], sequence, strict=True)
+            if owner == 1
+        }
+    )
