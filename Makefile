@@ -8,10 +8,10 @@ ENCODER ?= indobenchmark/indobert-base-p1
 STAMP   := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study train test lint bench encoder clean
+.PHONY: help setup study train test lint bench check-demo encoder clean
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## create .venv and install everything
 
@@ -39,6 +39,9 @@ lint: $(STAMP) ## ruff, formatting and types
 
 bench: $(STAMP) ## benchmarks beside their peers (QUICK=--quick for a minute each)
 	@for bench in scripts/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench $(QUICK) || failed=1; done; exit $${failed:-0}
+
+check-demo: $(STAMP) ## measure the demonstration corpus against its datasheet
+	$(BIN)/python scripts/check_demo.py --disagreements
 
 encoder: $(STAMP) ## build models/e5-small-id from its sources again (needs network)
 	$(BIN)/python scripts/build_encoder.py
