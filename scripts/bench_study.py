@@ -60,7 +60,7 @@ def main() -> int:
             text = text.replace("seeds = [1, 2, 3] ", "seeds = [1] ").replace("folds = 5 ", "folds = 2 ")
             posts = folder / "corpus/demo/posts.jsonl"
             posts.write_text(
-                "".join(posts.read_text(encoding="utf-8").splitlines(keepends=True)[:20]), encoding="utf-8"
+                "".join(posts.read_text(encoding="utf-8").splitlines(keepends=True)[::20]), encoding="utf-8"
             )
         (folder / "study.toml").write_text(text, encoding="utf-8")
         help_s = min(run_timed([*program, "--help"], folder)[0] for _ in range(3))
