@@ -7,6 +7,7 @@ from datetime import date, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from nlp_study.report.label_quarters import LabelQuarter, gather_label_quarters
 from nlp_study.report.quality import QualityFacts, gather_quality
 from nlp_study.report.queries import fetch_row, fetch_rows, month_range
 from nlp_study.report.stances import TargetFacts, gather_targets
@@ -114,6 +115,7 @@ class ReportContent:
     data: DataFacts
     targets: list[TargetFacts]
     topics: TopicFacts
+    label_quarters: dict[str, list[LabelQuarter]]
     quality: QualityFacts
     methods: MethodFacts
     runs: list[RunFacts]
@@ -136,10 +138,13 @@ def gather_content(study: Study, corpus: Corpus) -> ReportContent:
     # a corpus that ran queries before the last write still looks at the old files; a fresh one sees the new
     fresh = open_corpus(corpus.folder)
     try:
+        targets = gather_targets(study, fresh)
+        shown = {facts.target.id: facts.stances for facts in targets}
         return ReportContent(
             study=study,
             data=_gather_data(study, fresh),
-            targets=gather_targets(study, fresh),
+            targets=targets,
+            label_quarters=gather_label_quarters(study, fresh, shown),
             topics=gather_topics(study, fresh),
             quality=gather_quality(study, fresh),
             methods=_gather_methods(study, fresh),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nlp_study.report import chart_rows, charts, comparisons, tables
 from nlp_study.report.content import ReportContent
+from nlp_study.report.label_quarters import PERIOD, LabelQuarter
+from nlp_study.report.label_shares import label_rows, label_spec, label_table
 from nlp_study.report.stances import TargetFacts
 from nlp_study.report.texts import Texts
 from nlp_study.schema import Stance
@@ -35,6 +38,11 @@ def make_figures(content: ReportContent, t: Texts) -> dict[str, Figure]:
     if content.data.months:
         figures.append(_posts_figure(content, t))
     figures += [_trend_figure(target, t) for target in content.targets if target.has_months]
+    figures += [
+        _labels_figure(target, content.label_quarters[target.target.id], t)
+        for target in content.targets
+        if target.target.id in content.label_quarters
+    ]
     if content.topics.topics and content.topics.periods:
         figures.append(_topics_figure(content, t))
     figures += [
@@ -60,6 +68,7 @@ def make_rows(content: ReportContent, texts: list[Texts]) -> dict[str, chart_row
         rows[f"scores-{t.language}"] = chart_rows.score_rows(content.quality, t)
     for target in content.targets:
         rows[f"trend-{target.index}"] = chart_rows.trend_rows(target)
+        rows[f"labels-{target.index}"] = label_rows(content.label_quarters.get(target.target.id, []))
         rows[f"volume-{target.index}"] = chart_rows.volume_rows(target)
         rows[f"topic-stances-{target.index}"] = chart_rows.topic_stances_rows(target, topics)
     return rows
@@ -101,6 +110,31 @@ def _trend_figure(target: TargetFacts, t: Texts) -> Figure:
         description,
         tables.trend_table(target, name, t),
         charts.trend_spec(target, t),
+    )
+
+
+def _labels_figure(target: TargetFacts, quarters: Sequence[LabelQuarter], t: Texts) -> Figure:
+    title = t.plain("labels_quarters_title", target=target_name(target, t))
+    main = target.main_stance
+    filled = [quarter for quarter in quarters if quarter.labels[main].total]
+    high = max(filled, key=lambda quarter: quarter.labels[main].share or 0)
+    low = min(filled, key=lambda quarter: quarter.labels[main].share or 0)
+    description = t.plain(
+        "labels_quarters_description",
+        stance=t.stance(main).lower(),
+        high=t.format.period(high.start, PERIOD),
+        high_share=t.format.share(high.labels[main]),
+        low=t.format.period(low.start, PERIOD),
+        low_share=t.format.share(low.labels[main]),
+    )
+    name = f"labels-{target.index}"
+    return Figure(
+        name,
+        title,
+        t("labels_quarters_note"),
+        description,
+        label_table(quarters, title, t),
+        label_spec(name, quarters, t),
     )
 
 

@@ -135,6 +135,22 @@ PROSE: dict[str, tuple[str, str]] = {
         "Line charts by month from {first} to {last}: shares of {stances}, with 95% intervals and the number of "
         "posts below. Over the whole period: {shares}.",
     ),
+    "labels_quarters_title": (
+        "Label manusia di samping prediksi: {target}, per triwulan",
+        "Human labels beside predictions: {target}, by quarter",
+    ),
+    "labels_quarters_note": (
+        "Garis utuh dan pita: porsi menurut label manusia saja, dengan selang Wilson 95%. Garis putus-putus: prediksi "
+        "untuk tulisan yang sama, oleh model yang tidak pernah membaca penulisnya. Jarak keduanya adalah kesalahan "
+        "pengklasifikasi. Tulisan yang dilabeli belum tentu contoh acak; peluang penarikannya tidak dihitung di sini.",
+        "Solid line and band: shares by human labels alone, with 95% Wilson intervals. Dashed line: predictions for the "
+        "same posts, by models that never read their authors. The distance between the two is the classifier’s error. "
+        "Labelled posts need not be a random sample; their sampling probabilities are not used here.",
+    ),
+    "labels_quarters_description": (
+        "Porsi {stance} menurut label manusia tertinggi pada {high} ({high_share}) dan terendah pada {low} ({low_share}).",
+        "By human labels the share of {stance} is highest in {high} ({high_share}) and lowest in {low} ({low_share}).",
+    ),
     "overview_title": ("Semua sasaran, seluruh kurun", "All targets, whole period"),
     "correction_title": ("Koreksi kesalahan pengklasifikasi", "Correction for classifier error"),
     "correction_pending": (
