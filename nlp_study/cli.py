@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlp_study import __version__
+from nlp_study import __version__, cli_collect
 from nlp_study.errors import ConfigError, DataError, StudyError
 from nlp_study.schema import ImportFormat, TableName
 from nlp_study.tables import TableFormat, print_table
@@ -352,12 +352,12 @@ def _run_up_to(stage: str, study: Study, corpus: Corpus, *, force: bool) -> None
 def _announce(status: StageStatus, text: str) -> None:
     if text == "start":
         why = f" ({status.reason})" if status.reason else ""
-        typer.echo(f"{status.stage:<9} …{why}", err=True)
+        typer.echo(f"{status.stage:<11} …{why}", err=True)
     elif text == "skip":
         why = f"skipped: {status.reason}" if status.reason else "unchanged"
-        typer.echo(f"{status.stage:<9} {why}", err=True)
+        typer.echo(f"{status.stage:<11} {why}", err=True)
     else:
-        typer.echo(f"{status.stage:<9} {text}", err=True)
+        typer.echo(f"{status.stage:<11} {text}", err=True)
 
 
 def _warn_failures(corpus: Corpus) -> None:
@@ -393,6 +393,9 @@ def _short(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+cli_collect.register(app)
 
 
 def main() -> None:

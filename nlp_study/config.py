@@ -65,7 +65,7 @@ class Source(_Section):
 
     name: str = Field(min_length=1, description="short name; posts remember it")
     path: str = Field(min_length=1, description="file or folder, relative to the study file")
-    format: ImportFormat = Field(description="text-dump, id-stance, csv or jsonl")
+    format: ImportFormat = Field(description="text-dump, id-stance, csv, jsonl or archive")
     columns: dict[str, str] = Field(default_factory=dict, description="our field = column of the file")
     where: dict[str, str] = Field(default_factory=dict, description="keep only rows whose column has this value")
 
@@ -155,6 +155,7 @@ class Study(_Section):
     stance: StanceSettings = StanceSettings()
     topics: TopicSettings = TopicSettings()
     paths: PathSettings = PathSettings()
+    crawl: dict[str, Any] = Field(default_factory=dict, description="settings of `nlp-study crawl`")
     _root: Path = PrivateAttr(default_factory=Path)
 
     @model_validator(mode="after")

@@ -33,9 +33,10 @@ from typing import Any, BinaryIO, cast
 from nlp_study.errors import DataError
 from nlp_study.extract.boilerplate import clean_body, fold_space, is_first_page, split_lines, strip_title_suffix
 from nlp_study.extract.dates import parse_imported_date
+from nlp_study.extract.language import identify_language
 from nlp_study.extract.text_dump import extract_text_dump
 from nlp_study.extract.urls import make_post_id, parse_article_url, read_object_id_time
-from nlp_study.schema import DateSource, Failure, ImportFormat, Label, Paragraph, ParagraphKind, Post, Stance
+from nlp_study.schema import DateSource, Failure, ImportFormat, Label, Paragraph, ParagraphKind, Post, Repost, Stance
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,15 +433,19 @@ def _build_row(row: _Row, source: _Source) -> ImportedRow:
     published_at = given_at or created_at
     paragraphs, lines = row.body()
     is_cut, n_removed = False, 0
+    repost: Repost | None = None
     # The 2016 and 2018 bodies of id_stance are older than all that the site inserts.
     if article and source.format is not ImportFormat.ID_STANCE:
         body = clean_body([paragraph.text for paragraph in paragraphs])
         if lines is not None:
             years = [moment.year for moment in (created_at, given_at, updated_at) if moment]
             is_cut = is_first_page(lines, captured_year=max(years, default=0))
-        kept = zip(body.paragraphs, body.positions, strict=True)
-        paragraphs = [Paragraph(text, paragraphs[position].kind) for text, position in kept]
-        n_removed = body.n_removed
+        kinds = [
+            ParagraphKind.CAPTION if i in body.captions else paragraphs[position].kind
+            for i, position in enumerate(body.positions)
+        ]
+        paragraphs = [Paragraph(text, kind) for text, kind in zip(body.paragraphs, kinds, strict=True)]
+        n_removed, repost = body.n_removed, body.repost
     paragraphs = [paragraph for paragraph in paragraphs if paragraph.text]
     if not paragraphs:
         raise ValueError("the body is empty")
@@ -462,6 +467,8 @@ def _build_row(row: _Row, source: _Source) -> ImportedRow:
         date_source=DateSource.PRINTED if given_at else DateSource.OBJECT_ID if created_at else DateSource.UNKNOWN,
         n_removed=n_removed,
         is_cut=is_cut,
+        language=identify_language("\n".join(paragraph.text for paragraph in paragraphs)),
+        reposted_from=repost,
         **optional,
     )
     return ImportedRow(post, _read_labels(row, post_id, source))

@@ -128,7 +128,7 @@ def _too_few_segments(study: Study, corpus: Corpus) -> str | None:
 
 _PAIR_SETTINGS = ("targets.id", "targets.name", "targets.aliases", "study.stances", "study.seed")
 _STANCE_CODE = (
-    "nlp_study.duplicates",
+    "nlp_study.deduplicate",
     "nlp_study.stance.pairs",
     "nlp_study.stance.windows",
     "nlp_study.stance.layers",
@@ -150,6 +150,15 @@ STAGES: tuple[Stage, ...] = (
         modules=("nlp_study.sources", "nlp_study.importers", "nlp_study.labels", "nlp_study.extract"),
         load=_load("nlp_study.sources", "import_study_sources"),
         files=_source_files,
+    ),
+    Stage(
+        name="deduplicate",
+        about="mark posts that repeat one another",
+        makes=("duplicates",),
+        reads=("posts",),
+        settings=(),
+        modules=("nlp_study.deduplicate",),
+        load=_load("nlp_study.deduplicate", "mark_duplicates"),
     ),
     Stage(
         name="segment",
@@ -209,7 +218,7 @@ STAGES: tuple[Stage, ...] = (
         name="trends",
         about="count posts and stance shares per month",
         makes=("trends",),
-        reads=("posts", "predictions", "topic_assignments"),
+        reads=("posts", "duplicates", "predictions", "topic_assignments"),
         settings=("study.stances",),
         modules=("nlp_study.trends", "nlp_study.estimate"),
         load=_load("nlp_study.trends", "count_trends"),

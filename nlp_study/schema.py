@@ -45,6 +45,8 @@ class DateSource(StrEnum):
 
     PRINTED = "printed"
     """Printed on the page, or given by the imported row."""
+    META = "meta"
+    """From JSON-LD or meta tags of the page."""
     OBJECT_ID = "object_id"
     """From the creation time in the 24-hex id (only trusted after May 2015)."""
     UNKNOWN = "unknown"
@@ -70,6 +72,8 @@ class ImportFormat(StrEnum):
     """JSONL rows of (post, target, stance)."""
     CSV = "csv"
     JSONL = "jsonl"
+    ARCHIVE = "archive"
+    """Folder of WARC files, as `nlp-study crawl` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,15 @@ class Paragraph:
 
     text: str
     kind: ParagraphKind = ParagraphKind.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Repost:
+    """What the footer that the site's clipboard adds says of a text copied from another post."""
+
+    title: str | None
+    url: str | None
+    author: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,12 @@ class Post:
     """Paragraphs taken out of the body because the site put them there (promo, "Baca juga")."""
     is_cut: bool = False
     """The source held only the first page of the article."""
+    language: str | None = None
+    """ISO 639 code of the body, `id` for Indonesian; `None` where it was not identified."""
+    reposted_from: Repost | None = None
+    captured_at: datetime | None = None
+    parser: str | None = None
+    """Name and version of the rules that read the page, such as `kompasiana-2020`."""
 
     @property
     def text(self) -> str:
@@ -151,6 +170,7 @@ class TableName(StrEnum):
     PAGES = "pages"
     POSTS = "posts"
     LABELS = "labels"
+    DUPLICATES = "duplicates"
     SEGMENTS = "segments"
     TOPICS = "topics"
     TOPIC_ASSIGNMENTS = "topic_assignments"
@@ -228,6 +248,12 @@ def table_specs() -> dict[TableName, TableSpec]:
                 ("n_words", int32, "words in the body"),
                 ("n_removed", int32, "paragraphs removed that the site had inserted"),
                 ("is_cut", flag, "only the first page of the article was there"),
+                ("language", string, "ISO 639 code of the body, if it was identified"),
+                ("reposted_title", string, "title of the post that this one was copied from, by its pasted footer"),
+                ("reposted_url", string, "address of that post"),
+                ("reposted_author", string, "author of that post"),
+                ("captured_at", when, "when the page was fetched"),
+                ("parser", string, "rules that read the page, with their version"),
                 ("text_digest", string, "sha256 of the case-folded body; equal for verbatim reposts"),
             ],
         ),
@@ -243,6 +269,19 @@ def table_specs() -> dict[TableName, TableSpec]:
                 ("labelled_at", when, "when"),
                 ("sampling_proba", float64, "probability with which the post was drawn, in (0, 1]"),
                 ("source", string, "where the label was imported from"),
+            ],
+        ),
+        TableName.DUPLICATES: spec(
+            "posts that repeat one another; one row a post of such a group",
+            ("post_id",),
+            [
+                post_id,
+                ("group", string, "post_id of the group's first post"),
+                ("position", int32, "place in the group by time of publication, 0 for the first"),
+                ("is_first", flag, "the post that came first; the study counts only this one"),
+                ("kind", string, "exact, near or repost (a pasted footer names the source); null for the first"),
+                ("share", float32, "share of the post's five-word runs that stand in `nearest`; 1 for the first"),
+                ("nearest", string, "the earlier post of the group that it repeats most; null for the first"),
             ],
         ),
         TableName.SEGMENTS: spec(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ from nlp_study.config import Source, Study
 from nlp_study.errors import DataError
 from nlp_study.importers import ImportedRow, read_rows
 from nlp_study.labels import read_label_file
-from nlp_study.schema import Failure, Label, Post, TableName, table_specs
+from nlp_study.privacy.forgotten import Forgotten, open_forgotten
+from nlp_study.schema import Failure, ImportFormat, Label, Post, TableName, table_specs
 from nlp_study.store import Corpus, RunRecord
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class ImportCounts:
     """Rows whose post another row or source already gave."""
     other_targets: int = 0
     """Labels toward targets that the study does not have."""
+    forgotten_posts: int = 0
+    """Rows passed over because their author or post was forgotten (`nlp-study forget`)."""
 
 
 @dataclass
@@ -64,7 +67,7 @@ def import_study_sources(study: Study, corpus: Corpus, record: RunRecord) -> dic
     """
     if not study.sources and not _manual_sources(corpus):
         raise DataError("the study has no sources", remedy="add a [[sources]] entry, or run `nlp-study import PATH`")
-    batches = [_read_source(source, study) for source in study.sources]
+    batches = [_read_source(source, study, corpus) for source in study.sources]
     kept = _manual_sources(corpus)
     return _merge(study, corpus, batches, record, manual=kept, read_label_files=True)
 
@@ -76,7 +79,7 @@ def import_source(study: Study, corpus: Corpus, source: Source, record: RunRecor
     ------
     DataError : the file cannot be read, or not one post came out.
     """
-    batch = _read_source(source, study)
+    batch = _read_source(source, study, corpus)
     if not batch.posts:
         reason = f"; first reason: {batch.failures[0].where}: {batch.failures[0].reason}" if batch.failures else ""
         raise DataError(
@@ -93,18 +96,30 @@ def _manual_sources(corpus: Corpus) -> dict[str, Any]:
     return dict(record.counts.get("manual_sources", {})) if record else {}
 
 
-def _read_source(source: Source, study: Study) -> _Batch:
+def _read_source(source: Source, study: Study, corpus: Corpus) -> _Batch:
     from tqdm import tqdm
 
-    batch = _Batch(source.name)
+    batch, forgotten = _Batch(source.name), open_forgotten(corpus.folder)
     path = study.resolve(source.path)
     targets = {target.id for target in study.targets}
-    rows = read_rows(path, source.format, columns=source.columns, where=source.where, stances=study.study.stances)
+    rows: Iterator[ImportedRow | Failure]
+    if source.format is ImportFormat.ARCHIVE:
+        from nlp_study.extract.archive_posts import read_archive_rows
+
+        rows = read_archive_rows(path, path.parent / "extracted")
+    else:
+        rows = read_rows(path, source.format, columns=source.columns, where=source.where, stances=study.study.stances)
     for row in tqdm(rows, desc=f"import {source.name}", unit=" rows", disable=None):
         if isinstance(row, Failure):
-            batch.failures.append(row)
+            if not forgotten.holds(post_id=row.post_id, url=row.where if "//" in row.where else None):
+                batch.failures.append(row)
+            continue
+        post = row.post
+        if forgotten.holds(post_id=post.post_id, author_id=post.author_id, author=post.author, url=post.url):
+            batch.counts.forgotten_posts += 1
             continue
         _add_row(batch, row, targets)
+        forgotten.redact(batch.posts[post.post_id])
     return batch
 
 
@@ -147,6 +162,8 @@ def _add_label(batch: _Batch, label: Label, targets: set[str]) -> None:
 def post_row(post: Post, source: str) -> dict[str, Any]:
     """Return a post as a row of the table `posts`."""
     row = asdict(post)
+    repost = row.pop("reposted_from") or {}
+    row |= {f"reposted_{name}": repost.get(name) for name in ("title", "url", "author")}
     row["paragraphs"] = [{"kind": str(part.kind), "text": part.text} for part in post.paragraphs]
     row["tags"] = list(post.tags)
     row["date_source"] = str(post.date_source)
@@ -194,7 +211,7 @@ def _merge(
         raise DataError("the sources hold no post", remedy="check `path`, `format` and `where` under [[sources]]")
     failures = [failure for batch in batches for failure in batch.failures]
     if read_label_files:
-        label_rows, label_failures = _read_label_files(study, held)
+        label_rows, label_failures = _read_label_files(study, held, open_forgotten(corpus.folder))
         rows[TableName.LABELS].append(_table(TableName.LABELS, label_rows))
         failures += label_failures
     known = {batch.name: asdict(batch.counts) for batch in batches}
@@ -226,12 +243,16 @@ def _is_label_file(source: str) -> bool:
     return source.startswith("labels:")
 
 
-def _read_label_files(study: Study, post_ids: set[str]) -> tuple[list[dict[str, Any]], list[Failure]]:
+def _read_label_files(
+    study: Study, post_ids: set[str], forgotten: Forgotten
+) -> tuple[list[dict[str, Any]], list[Failure]]:
     targets = {target.id for target in study.targets}
     failures: list[Failure] = []
     labels: dict[tuple[str, str, str], dict[str, Any]] = {}
     for label_file in study.labels:
         for label in read_label_file(study.resolve(label_file.path), stances=study.study.stances):
+            if forgotten.holds(post_id=label.post_id):
+                continue
             if isinstance(label, Failure):
                 failures.append(label)
             elif label.post_id not in post_ids:

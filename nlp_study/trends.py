@@ -37,7 +37,7 @@ def month_range(months: Iterable[date]) -> list[date]:
 
 
 def count_trends(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any]:
-    """Write the table `trends`.
+    """Write the table `trends`; of posts that repeat one another only the first is counted.
 
     Raises
     ------
@@ -48,6 +48,10 @@ def count_trends(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, A
     predictions = corpus.read(TableName.PREDICTIONS, columns=["post_id", "target", "stance"]).to_pylist()
     if not predictions:
         raise DataError("there are no predictions to count", remedy="run `nlp-study classify`")
+    marks = corpus.read(TableName.DUPLICATES, columns=["post_id", "is_first"]).to_pylist()
+    repeated = {row["post_id"] for row in marks if not row["is_first"]}
+    n_repeated = len({row["post_id"] for row in predictions} & repeated)
+    predictions = [row for row in predictions if row["post_id"] not in repeated]
     dates = corpus.read(TableName.POSTS, columns=["post_id", "published_at"]).to_pylist()
     months = {row["post_id"]: month_of(row["published_at"]) for row in dates if row["published_at"] is not None}
     topics: dict[str, set[int]] = defaultdict(set)
@@ -65,7 +69,7 @@ def count_trends(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, A
     rows = list(_rows(counted, month_range(months.values()), stances))
     table = pa.Table.from_pylist(rows, schema=table_specs()[TableName.TRENDS].schema)
     n_undated = len({row["post_id"] for row in predictions} - months.keys())
-    counts = {"months": len(set(table["month"].to_pylist())), "undated_posts": n_undated}
+    counts = {"months": len(set(table["month"].to_pylist())), "undated_posts": n_undated, "duplicate_posts": n_repeated}
     corpus.write(TableName.TRENDS, table, replace(record, counts=counts))
     return counts
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_study.agreement import Agreement, measure_agreement
-from nlp_study.duplicates import find_near_duplicates, shared_share, shingles
+from nlp_study.deduplicate import find_near_duplicates, hash_shingles, shared_share
 from nlp_study.labels import ADJUDICATED, resolve_labels
 from nlp_study.metrics import macro_f1
 from nlp_study.schema import Stance
@@ -146,7 +146,7 @@ def measure(demo: Demo) -> tuple[list[Bar], Agreement]:
     design = demo.design
     originals = [body(post) for post in demo.originals]
     lengths = [len(words(body(post))) for post in demo.posts]
-    runs = [shingles(text) for text in originals]
+    runs = [hash_shingles(text) for text in originals]
     shared = max(shared_share(a, b) for a, b in itertools.combinations(runs, 2))
     n_types, n_words = count_types([f"{post['title']} {body(post)}" for post in demo.originals])
     themes = Counter(design[post["post_id"]]["theme"] for post in demo.posts)

@@ -78,7 +78,7 @@ def test_init_run_status_query_show(call, tmp_path, make_study):
     code, out, _ = call("status", "--study", path, "--format", "json")
     assert {row["state"] for row in json.loads(out)} == {"fresh"}
     code, out, err = call("run", "-s", path)
-    assert code == 0 and err.count("unchanged") == 8
+    assert code == 0 and err.count("unchanged") == 9
     code, out, _ = call(
         "query", "SELECT stance, count(*) AS n FROM labels GROUP BY ALL ORDER BY ALL", "-s", path, "-f", "csv"
     )

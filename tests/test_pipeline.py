@@ -178,9 +178,10 @@ def test_an_interrupted_evaluation_goes_on_with_the_next_fold(make_study, monkey
 
 
 def test_stage_names():
-    assert needed_stages("trends") == ["import", "segment", "evaluate", "train", "classify", "topics", "trends"]
+    before_trends = ["import", "deduplicate", "segment", "evaluate", "train", "classify", "topics"]
+    assert needed_stages("trends") == [*before_trends, "trends"]
     assert needed_stages("topics") == ["import", "segment", "topics"]
-    with pytest.raises(ConfigError, match="stages are import, segment"):
+    with pytest.raises(ConfigError, match="stages are import, deduplicate, segment"):
         find_stage("parse")
 
 

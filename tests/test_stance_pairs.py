@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_study.config import load_study
-from nlp_study.duplicates import find_near_duplicates
+from nlp_study.deduplicate import find_near_duplicates
 from nlp_study.errors import DataError
 from nlp_study.schema import Stance
 from nlp_study.sources import import_study_sources

@@ -91,7 +91,7 @@ def test_shares_by_hand(counted):
     assert (row["share_low"], row["share_high"]) == wilson_interval(1, 2)
     assert one(corpus, date(2024, 3, 1), "favor")["share"] == 1.0
     assert one(corpus, date(2024, 3, 1), "against")["share"] == 0.0
-    assert counts == {"months": 3, "undated_posts": 1}
+    assert counts == {"months": 3, "undated_posts": 1, "duplicate_posts": 0}
 
 
 def test_empty_months_are_there_without_a_share(counted):
@@ -104,6 +104,20 @@ def test_a_topic_counts_a_post_once(counted):
     assert one(corpus, date(2024, 1, 1), "favor", topic=0)["n_posts"] == 1
     assert one(corpus, date(2024, 3, 1), "favor", topic=1)["n_posts"] == 1
     assert -1 not in corpus.read(TableName.TRENDS)["topic_id"].to_pylist()
+
+
+def test_a_group_of_posts_that_repeat_one_another_counts_once(counted):
+    corpus, _ = counted
+    row = {"group": "p3", "position": 0, "is_first": True, "kind": None, "share": 1.0, "nearest": None}
+    copy = {**row, "position": 1, "is_first": False, "kind": "near", "share": 0.9, "nearest": "p3"}
+    fill(corpus, TableName.DUPLICATES, [{**row, "post_id": "p3"}, {**copy, "post_id": "p4"}])
+    study = load_study(corpus.folder.parent / "study.toml")
+    counts = count_trends(study, corpus, RunRecord(stage="trends", fingerprint={}))
+    assert counts == {"months": 3, "undated_posts": 1, "duplicate_posts": 1}
+    assert one(corpus, date(2024, 3, 1), "favor")["n_posts"] == 1
+    assert one(corpus, date(2024, 3, 1), "favor", topic=1)["n_posts"] == 1
+    assert one(corpus, date(2024, 1, 1), "favor")["n_posts"] == 2
+    assert corpus.read(TableName.PREDICTIONS).num_rows == 5
 
 
 def test_no_predictions(make_study):

@@ -2,15 +2,21 @@
 
 Rules over lists of paragraphs, shared by every extractor and importer. They remove only what the site is known to
 insert; text that merely resembles it stays, because a lost sentence of the author is worse than a line of noise.
-The footer that readers paste with copied text ("Konten ini telah tayang di ...") is left alone.
+What older editors and other programs left in the text (shortcodes, entities written out, wrong decoding) is mended on
+the way, and the footer of reposted text becomes the post's source (see `reposts`).
 """
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
+from nlp_study.extract.mojibake import repair_mojibake
+from nlp_study.extract.reposts import take_footers
+from nlp_study.schema import Repost
 
 DISCLAIMERS = (
     "Kompasiana adalah platform blog. Konten ini menjadi tanggung jawab bloger"
@@ -30,9 +36,25 @@ LONGEST_TITLE = 210
 """Characters in the longest slug of 6,002; a longer text after "Baca juga:" is not a title."""
 
 # Zero-width and soft-hyphen characters break words in two for every later stage; joiners of emoji are left in.
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+_INVISIBLE = ("\u200b", "\u2060", "\ufeff", "\u00ad")
 # A no-break space that was read as Latin-1 leaves this letter before a space or at the end of a line.
 _STRAY_LETTER = re.compile(r"Â(?=\s|$)")
+# Entities that an editor escaped a second time. Those of markup (&lt;) stay: a writer may show a piece of HTML.
+_LEFT_ENTITY = re.compile(r"&(?:nbsp|quot|apos|amp|[lr][sd]quo|hellip|[nm]dash|#0?39|#160|#8[2-3]\d\d);")
+# WordPress, the site's engine until 2015. Other words in square brackets are the author's.
+_SHORTCODE = re.compile(
+    r"\[caption\b(?P<attributes>[^\[\]]*)\](?:(?P<inside>[^\[\]]{0,600})\[/caption\])?|\[/caption\]|\[gallery\b[^\[\]]*\]"
+    r"|\[(?:youtube|embed|video|audio|playlist)[ =][^\[\]]*\]|\[/(?:embed|video|audio)\]"
+)
+# Each damage that `mend_text` repairs, and each shortcode, holds one of these (lead bytes of UTF-8 read as letters).
+_NEEDS_MENDING = ("&", "[")
+_NEEDS_MENDING_TOO = (*_INVISIBLE, *"ÂÃÄÅâðï‚√¬")
+# The caption may hold quotation marks itself; it is the last attribute, as WordPress wrote it.
+_CAPTION_ATTRIBUTE = re.compile(r"""\bcaption=(?P<quote>["“”'])(?P<text>.*)(?P=quote) ?$""")
+# The name of an uploaded picture, which stands as text where the picture was (mostly twice).
+_IMAGE_NAME = re.compile(r"\d{17,20}|\S+-[0-9a-f]{24}\.(?:jpe?g|png|gif|webp|bmp)", re.IGNORECASE)
+
+_IMAGE_NAME_ENDS = frozenset("0123456789gfp" + "GFP")
 
 _CHANNEL = r"https?://(?:www\.)?whatsapp\.com/channel/"
 _PROMO_PARTS = (
@@ -47,6 +69,7 @@ _PROMO_PARTS = (
 _PROMO = re.compile(rf"(?:(?:{'|'.join(_PROMO_PARTS)}) ?)+", re.IGNORECASE)
 _PROMO_AT_END = re.compile(rf" (?:(?:{'|'.join(_PROMO_PARTS)}) ?)+$", re.IGNORECASE)
 _PROMO_START = re.compile(r"Baca|Follow|https?:", re.IGNORECASE)
+_PROMO_LETTERS = frozenset("bBfFhH")
 _PROMO_LINES = 12
 """Most lines that a promo is looked for in: a scraper that breaks at links gives one line a handle."""
 
@@ -61,7 +84,9 @@ class CleanBody:
     """A body without the site's own paragraphs.
 
     `positions` holds, for each paragraph kept, its index in the list that was given, shape (n_paragraphs,).
-    A promo or "Baca juga" that stood on several lines counts as one paragraph removed; empty ones are not counted.
+    `captions` holds the indices, in `paragraphs`, of those that a shortcode marks as the caption of a picture.
+    A promo or "Baca juga" that stood on several lines counts as one paragraph removed; empty ones are not counted, nor
+    are the `n_footer_lines` of pasted footers, which are not the site's doing. `repost` is the source they name.
     """
 
     paragraphs: tuple[str, ...]
@@ -70,6 +95,9 @@ class CleanBody:
     n_related: int
     n_disclaimers: int
     n_related_lines: int
+    n_footer_lines: int = 0
+    repost: Repost | None = None
+    captions: frozenset[int] = frozenset()
 
     @property
     def n_removed(self) -> int:
@@ -82,7 +110,20 @@ def fold_space(text: str) -> str:
 
     Also drops zero-width characters and the `Â` that a no-break space read as Latin-1 leaves behind.
     """
-    return " ".join(_STRAY_LETTER.sub("", _INVISIBLE.sub("", text)).split())
+    if not text.isascii():  # most paragraphs are, and this runs on each of them several times
+        for character in _INVISIBLE:
+            if character in text:
+                text = text.replace(character, "")
+        if "Â" in text:
+            text = _STRAY_LETTER.sub("", text)
+    return " ".join(text.split())
+
+
+def mend_text(text: str) -> str:
+    """Repair a wrong decoding, resolve entities that were escaped twice, and fold white space."""
+    if "&" in text:
+        text = _LEFT_ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    return fold_space(repair_mojibake(text))
 
 
 def split_lines(text: str) -> list[str]:
@@ -103,43 +144,83 @@ def clean_body(paragraphs: Sequence[str]) -> CleanBody:
 
     Removed are: the promo (both forms known, also when split over lines, and at the end of a paragraph), the
     disclaimer, and "Baca juga: {title of another article}" when it is a paragraph of its own, or "Baca juga:" with the
-    title in the next. A longer text, or several sentences, after "Baca juga:" is the author's and stays.
+    title in the next. A longer text, or several sentences, after "Baca juga:" is the author's and stays. Pasted footers
+    go as well, and names of picture files; shortcodes are resolved, and each paragraph is mended (see `mend_text`).
 
     Parameters
     ----------
     paragraphs : the body as captured, one string a paragraph or line, shape (n_paragraphs,); white space is folded.
     """
-    lines = [(position, line) for position, text in enumerate(paragraphs) if (line := fold_space(text))]
+    lines: list[tuple[int, str]] = []
+    captions: set[tuple[int, str]] = set()
+    is_clean = not _needs_mending("\n".join(paragraphs))  # most bodies; looking once is faster than 30 times
+    for position, text in enumerate(paragraphs):
+        line = " ".join(text.split()) if is_clean else mend_text(text)
+        if "[" in line:
+            for piece, is_caption in _split_shortcodes(line):
+                lines.append((position, piece))
+                if is_caption:
+                    captions.add(lines[-1])
+        elif line and not (line[-1] in _IMAGE_NAME_ENDS and _IMAGE_NAME.fullmatch(line)):
+            lines.append((position, line))
     kept: list[tuple[int, str]] = []
-    n_promo = n_related = n_related_lines = n_disclaimers = 0
+    n_promo = n_related = n_related_lines = 0
     index = 0
     while index < len(lines):
         position, line = lines[index]
-        following = lines[index + 1][1] if index + 1 < len(lines) else ""
         n_taken = 1
-        if n_lines := _count_promo_lines([text for _, text in lines[index : index + _PROMO_LINES]]):
+        n_lines = 0
+        if line[0] in _PROMO_LETTERS and _PROMO_START.match(line):
+            n_lines = _count_promo_lines([text for _, text in lines[index : index + _PROMO_LINES]])
+        if n_lines:
             n_promo += 1
             n_taken = n_lines
-        elif line in DISCLAIMERS:
-            n_disclaimers += 1
-        elif n_lines := _count_related_lines(line, following):
+        elif line[0] == "B" and (n_lines := _count_related_lines(lines[index : index + 2])):
             n_related += 1
             n_related_lines += n_lines
             n_taken = n_lines
         else:
-            if at_end := _PROMO_AT_END.search(line):
+            if ("ompasiana" in line or "hats" in line) and (at_end := _PROMO_AT_END.search(line)):
                 n_promo += 1
                 line = line[: at_end.start()]
             kept.append((position, line))
         index += n_taken
+    footers = take_footers(kept)  # only now: the site also inserts links into the middle of a footer
+    kept = [item for item in footers.lines if item[1] not in DISCLAIMERS]
     return CleanBody(
         paragraphs=tuple(line for _, line in kept),
         positions=tuple(position for position, _ in kept),
         n_promo=n_promo,
         n_related=n_related,
-        n_disclaimers=n_disclaimers,
+        n_disclaimers=len(footers.lines) - len(kept),
         n_related_lines=n_related_lines,
+        n_footer_lines=footers.n_lines,
+        repost=footers.source,
+        captions=frozenset(index for index, line in enumerate(kept) if line in captions) if captions else frozenset(),
     )
+
+
+def _needs_mending(text: str) -> bool:
+    if any(character in text for character in _NEEDS_MENDING):
+        return True
+    return not text.isascii() and any(character in text for character in _NEEDS_MENDING_TOO)
+
+
+def _split_shortcodes(line: str) -> list[tuple[str, bool]]:
+    """Split a line at its shortcodes into (text, is_caption); a line without any comes back whole."""
+    pieces: list[tuple[str, bool]] = []
+    own, after = "", 0
+    for match in _SHORTCODE.finditer(line):
+        own += line[after : match.start()]
+        after = match.end()
+        caption = (match["inside"] or "").strip()
+        if not caption and (named := _CAPTION_ATTRIBUTE.search(match["attributes"] or "")):
+            caption = named["text"].strip()
+        if caption:
+            pieces += [(own, False), (caption, True)]
+            own = ""
+    pieces.append((own + line[after:], False))
+    return [(folded, is_caption) for text, is_caption in pieces if (folded := fold_space(text))]
 
 
 def is_first_page(lines: Sequence[str], *, captured_year: int) -> bool:
@@ -177,19 +258,17 @@ def is_first_page(lines: Sequence[str], *, captured_year: int) -> bool:
 
 def _count_promo_lines(lines: Sequence[str]) -> int:
     """Count the leading lines that together are a promo; 0 where there is none."""
-    if not lines or not _PROMO_START.match(lines[0]):
-        return 0
     return next((n for n in range(len(lines), 0, -1) if _PROMO.fullmatch(" ".join(lines[:n]))), 0)
 
 
-def _count_related_lines(line: str, following: str) -> int:
+def _count_related_lines(lines: Sequence[tuple[int, str]]) -> int:
     """Count the lines of a "Baca juga" that starts here; 0 where the line is the author's."""
-    match = _RELATED.fullmatch(line)
+    match = _RELATED.fullmatch(lines[0][1])
     if match is None:
         return 0
     if match["title"] is not None:
         return int(_is_title(match["title"]))
-    return 2 if _is_title(following) else 0
+    return 2 if len(lines) > 1 and _is_title(lines[1][1]) else 0
 
 
 def _is_title(text: str) -> bool:

@@ -22,14 +22,16 @@ from nlp_study.extract.boilerplate import (
     strip_title_suffix,
 )
 from nlp_study.extract.dates import PRINTED_PATTERN, parse_printed_date
+from nlp_study.extract.language import identify_language
 from nlp_study.extract.urls import ArticleUrl, make_post_id, parse_article_url
-from nlp_study.schema import DateSource, Paragraph, Post
+from nlp_study.schema import DateSource, Paragraph, ParagraphKind, Post
 
 REMEDY = (
     "a text dump is all visible text of the article's desktop page (with ?page=all): author, title, "
     "the line with both dates, body"
 )
 
+PARSER = "text-dump-2"
 BADGES = ("Pilihan", "Artikel Utama")
 _LOADER = re.compile(r"Mohon tunggu(?:\.\.\.|…)")
 _LATE_LOADER = r"Mohon Tunggu(?:\.\.\.|…)"
@@ -42,7 +44,7 @@ _BLOCKED = re.compile(
 _BIO_TOGGLES = re.compile(r"Selanjutnya|Tutup|Selanjutnya Tutup")
 
 # The dates line, and what its beginning looks like while it is being pieced together from several lines.
-_COUNT = r"\d[\d.,]*"
+_COUNT = r"\d[\d.,]{0,12}"
 _DATES = re.compile(
     rf"(?P<published>{PRINTED_PATTERN}) Diperbarui ?: ?(?P<updated>{PRINTED_PATTERN})"
     rf"(?P<counts>(?: {_COUNT}){{0,3}})(?: {_LATE_LOADER})?",
@@ -83,7 +85,7 @@ class _DatesLine:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     author: str
     job: str | None
     bio: str | None
@@ -118,7 +120,7 @@ def extract_text_dump(text: str, *, url: str | None = None) -> Post:
     if "KEMBALI KE ARTIKEL" in lines:
         raise DataError("this is the text of a comment page, with the first paragraph only", remedy=REMEDY)
     dates = _find_dates(lines)
-    header = _read_header(lines, dates.first)
+    header = read_header(lines, dates.first)
     article = _find_address(lines[: header.first], url)
     caption, body_at = _read_caption(lines, dates, header.title)
     body_end, n_pages = _find_body_end(lines, body_at)
@@ -140,7 +142,10 @@ def extract_text_dump(text: str, *, url: str | None = None) -> Post:
             first_paragraph=body.paragraphs[0],
         ),
         title=header.title,
-        paragraphs=tuple(Paragraph(paragraph) for paragraph in body.paragraphs),
+        paragraphs=tuple(
+            Paragraph(text, ParagraphKind.CAPTION if index in body.captions else ParagraphKind.TEXT)
+            for index, text in enumerate(body.paragraphs)
+        ),
         url=article.canonical_url if article else url,
         author=header.author,
         author_id=article.user if article else header.author,
@@ -157,6 +162,9 @@ def extract_text_dump(text: str, *, url: str | None = None) -> Post:
         caption=caption,
         n_removed=body.n_removed,
         is_cut=has_more_pages or is_first_page(filled, captured_year=captured_year),
+        language=identify_language("\n".join(body.paragraphs)),
+        reposted_from=body.repost,
+        parser=PARSER,
     )
 
 
@@ -199,7 +207,13 @@ def _piece_dates(lines: Sequence[str], first: int) -> tuple[str, int]:
     return pieced, after
 
 
-def _read_header(lines: Sequence[str], dates_at: int) -> _Header:
+def read_header(lines: Sequence[str], dates_at: int) -> Header:
+    """Read author, job, biography, category, badge and title from the lines above the dates.
+
+    Raises
+    ------
+    DataError : no author line ("{name} Mohon Tunggu... {job}"), or nothing below it.
+    """
     matches = ((index, _AUTHOR.fullmatch(line)) for index, line in enumerate(lines[:dates_at]))
     first, match = next(((index, match) for index, match in matches if match), (-1, None))
     if match is None:
@@ -214,7 +228,7 @@ def _read_header(lines: Sequence[str], dates_at: int) -> _Header:
     split_at = toggles[-1] + 1 if toggles else max(0, len(above) - n_below)
     category, badge = _split_category(" ".join(above[split_at:]))
     bio = [line for line in above[:split_at] if not _BIO_TOGGLES.fullmatch(line)]
-    return _Header(
+    return Header(
         author=match["author"],
         job=match["job"],
         bio=" ".join(bio) or None,

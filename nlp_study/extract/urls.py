@@ -18,9 +18,7 @@ TRUSTED_FROM = datetime(2015, 5, 1, tzinfo=TIMEZONE)
 
 # `user` is any path segment: real ones hold dots, underscores and hyphens, and may look like a domain.
 # The look-ahead keeps `/amp/{id24}/{slug}` from being read as an article by a user named `amp`.
-_ARTICLE = re.compile(
-    r"""
-    (?:https?:)?(?://)?(?:www\.)?kompasiana\.com(?::\d+)?
+_PATH = r"""
     /(?:(?:amp|komentar)/)?
     (?P<user>(?!(?:amp|komentar)/)[^/\s]+)/
     (?:
@@ -28,9 +26,11 @@ _ARTICLE = re.compile(
       | (?P<old_slug>[^/\s]+)_(?P<old_id24>[0-9a-f]{24})   # March 2015 to about mid 2017
     )
     /?
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+    """
+_HOST = r"(?:https?:)?(?://)?(?:www\.)?kompasiana\.com(?::\d+)?"
+_ARTICLE = re.compile(_HOST + _PATH, re.VERBOSE | re.IGNORECASE)
+_MIRRORED = re.compile(r"https?://[^/\s]+" + _PATH, re.VERBOSE | re.IGNORECASE)
+_TWIN = re.compile(r"(?:https?://)?[^/\s]+/(?P<twin>amp|komentar)/[^/]+/", re.IGNORECASE)
 _ID24 = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 
 
@@ -64,7 +64,25 @@ def parse_article_url(url: str) -> ArticleUrl | None:
     The parts, or `None` for listings, profiles, other hosts, and the addresses of before March 2015, which hold no id.
     `None` is an answer here, not a failure: callers ask "is this an article of the site?".
     """
-    match = _ARTICLE.fullmatch(re.split(r"[?#]", url.strip(), maxsplit=1)[0])
+    return _read_parts(_ARTICLE.fullmatch(_strip_query(url)))
+
+
+def parse_mirrored_url(url: str) -> ArticleUrl | None:
+    """Read an article's address on any host, as a mirror or a replica of the site has it; see `parse_article_url`."""
+    return _read_parts(_MIRRORED.fullmatch(_strip_query(url)))
+
+
+def find_twin(url: str) -> str | None:
+    """Tell whether an address is that of an article's twin: `amp`, `komentar`, or `None`."""
+    match = _TWIN.match(url.strip())
+    return match["twin"].lower() if match else None
+
+
+def _strip_query(url: str) -> str:
+    return re.split(r"[?#]", url.strip(), maxsplit=1)[0]
+
+
+def _read_parts(match: re.Match[str] | None) -> ArticleUrl | None:
     if match is None:
         return None
     id24 = match["id24"] or match["old_id24"]

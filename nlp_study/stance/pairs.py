@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nlp_study.duplicates import NearDuplicate, find_near_duplicates
+from nlp_study.deduplicate import NearDuplicate, find_near_duplicates
 from nlp_study.errors import DataError, LeakageError
 from nlp_study.labels import resolve_labels
 from nlp_study.schema import Stance, TableName

@@ -1,0 +1,1 @@
+"""Scripts and the replica of the site; none is part of the installed package."""
