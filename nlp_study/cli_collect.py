@@ -184,7 +184,7 @@ def _crawl_settings(study: Study, given: dict[str, Any]) -> Any:
 
     from nlp_study.crawl.settings import CrawlSettings
 
-    values = {"folder": "data/crawl", **study.crawl, **given}
+    values = {"folder": "data/crawl", "forgotten_folder": study.data_dir, **study.crawl, **given}
     values["folder"] = study.resolve(str(values["folder"]))
     try:
         return CrawlSettings(**values)
