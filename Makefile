@@ -46,5 +46,6 @@ check-demo: $(STAMP) ## measure the demonstration corpus against its datasheet
 encoder: $(STAMP) ## build models/e5-small-id from its sources again (needs network)
 	$(BIN)/python scripts/build_encoder.py
 
-clean: ## remove what was generated, not the environment
-	rm -rf data .pytest_cache .mypy_cache .ruff_cache
+clean: ## remove what was generated; the environment, the archive and who was forgotten stay
+	@if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name privacy.key ! -name forgotten.txt ! -name crawl -exec rm -rf {} +; fi
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
