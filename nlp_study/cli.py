@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlp_study import __version__, cli_collect
+from nlp_study.cli_options import DEFAULT_STUDY, ForceOption, FormatOption, OutputOption, StudyOption, open_study
 from nlp_study.errors import ConfigError, DataError, StudyError
 from nlp_study.schema import ImportFormat, TableName
 from nlp_study.tables import TableFormat, print_table
@@ -33,14 +34,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-
-StudyOption = Annotated[
-    Path, typer.Option("--study", "-s", metavar="PATH", help="Study file, or the folder that holds it.")
-]
-FormatOption = Annotated[TableFormat, typer.Option("--format", "-f", help="How tables are printed.")]
-OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the table to this file instead.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Run even if nothing has changed.")]
-DEFAULT_STUDY = Path("study.toml")
 
 
 @app.callback(invoke_without_command=True)
@@ -99,7 +92,7 @@ def run(
     """
     from nlp_study.pipeline import find_stage, run_stages
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     names = [find_stage(name).name for name in only or []]
     with corpus.lock():
         run_stages(opened, corpus, only=names, force=force, announce=_announce)
@@ -117,7 +110,7 @@ def status(
 
     from nlp_study.pipeline import read_all_status
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     rows = [
         {
             "stage": found.stage,
@@ -156,7 +149,7 @@ def import_(
     from nlp_study.pipeline import find_stage, make_record
     from nlp_study.sources import import_source
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     absolute = path.expanduser().resolve()
     entry = Source(
         name=source or path.as_posix(),
@@ -197,7 +190,7 @@ def train(
     from nlp_study.stance.profiles import apply_profile
     from nlp_study.stance.standalone import train_standalone
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     chosen = apply_profile(opened, profile, encoder=encoder)
     with corpus.lock():
         run_stages(opened, corpus, only=[find_stage("import").name], announce=_announce)
@@ -222,7 +215,7 @@ def evaluate(
 
     Authors are never shared between training and test.
     """
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     _run_up_to("evaluate", opened, corpus, force=force)
     _print_scores(corpus.read(TableName.EVALUATIONS), opened, format=format, output=output)
 
@@ -235,7 +228,7 @@ def classify(
     force: ForceOption = False,
 ) -> None:
     """Decide the stance of every post toward every target."""
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     _run_up_to("classify", opened, corpus, force=force)
     query = "SELECT target, stance, count(*) AS posts FROM predictions GROUP BY ALL ORDER BY ALL"
     if output or format is not TableFormat.TABLE:
@@ -251,7 +244,7 @@ def topics(
     force: ForceOption = False,
 ) -> None:
     """Find topics among the segments and show their words."""
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     _run_up_to("topics", opened, corpus, force=force)
     query = "SELECT topic_id, n_segments, n_posts, array_to_string(words, ' ') AS words FROM topics ORDER BY topic_id"
     print_table(corpus.fetch(query), format, output=output)
@@ -268,7 +261,7 @@ def trends(
     """Count posts and stance shares per month, with intervals."""
     from nlp_study.schema import ALL_TOPICS
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     _run_up_to("trends", opened, corpus, force=force)
     query = (
         "SELECT strftime(month, '%Y-%m') AS month, target, stance, n_stance, n_posts, share, share_low, share_high "
@@ -280,7 +273,7 @@ def trends(
 @app.command(epilog="Example:  nlp-study report   (then open the file it names)")
 def report(study: StudyOption = DEFAULT_STUDY, force: ForceOption = False) -> None:
     """Write the report from what the stages have made."""
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     _run_up_to("report", opened, corpus, force=force)
     typer.echo(f"report: {_short(opened.report_path)}")
 
@@ -306,7 +299,7 @@ def query(
         raise DataError(
             "no query", remedy='for example: nlp-study query "SELECT title FROM posts LIMIT 5"; see --schema'
         )
-    _, corpus = _open(study)
+    _, corpus = open_study(study)
     statement = f"SELECT * FROM {sql}" if sql in set(TableName) else sql
     print_table(corpus.fetch(statement), format, output=output)
 
@@ -323,16 +316,8 @@ def show(
     """
     from nlp_study.show import print_post
 
-    _, corpus = _open(study)
+    _, corpus = open_study(study)
     print_post(corpus, post_id, whole_page=page)
-
-
-def _open(path: Path) -> tuple[Study, Corpus]:
-    from nlp_study.config import load_study
-    from nlp_study.store import open_corpus
-
-    study = load_study(path)
-    return study, open_corpus(study.data_dir)
 
 
 def _run_up_to(stage: str, study: Study, corpus: Corpus, *, force: bool) -> None:

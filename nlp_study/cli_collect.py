@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nlp_study.cli_options import DEFAULT_STUDY, StudyOption, open_study
 from nlp_study.errors import ConfigError
 from nlp_study.schema import ImportFormat
 from nlp_study.tables import TableFormat, print_table
 
 if TYPE_CHECKING:
     from nlp_study.config import Study
-    from nlp_study.store import Corpus
 
-StudyOption = Annotated[
-    Path, typer.Option("--study", "-s", metavar="PATH", help="Study file, or the folder that holds it.")
-]
-Names = Annotated[list[str] | None, typer.Option()]
 _DAY = ["%Y-%m-%d"]
-DEFAULT_STUDY = Path("study.toml")
 CRAWL_SOURCE = "crawl"
 """Name of the source under which posts of the archive stand in the tables."""
 
@@ -63,7 +58,7 @@ def crawl(
     """
     from nlp_study.crawl.crawl import crawl_posts, describe_counts
 
-    opened, _ = _open(study)
+    opened, _ = open_study(study)
     listed = urls.read_text(encoding="utf-8").split() if urls else []
     given: dict[str, Any] = {
         "since": since.date() if since else None,
@@ -96,13 +91,13 @@ def extract(
     from tqdm import tqdm
 
     from nlp_study.config import Source
-    from nlp_study.extract.archive_posts import compare_parsers, extract_archive
+    from nlp_study.extract.archive_posts import compare_parsers, extract_archive, kept_folder
     from nlp_study.sources import STAGE, import_source
     from nlp_study.store import RunRecord
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     settings = _crawl_settings(opened, {})
-    kept = settings.folder / "extracted"
+    kept = kept_folder(settings.archive_folder)
     with corpus.lock(), tqdm(desc="extract", unit=" pages", disable=None) as bar:
         if diff:
             changes = compare_parsers(settings.archive_folder, kept, workers=workers, progress=bar.update)
@@ -137,17 +132,15 @@ def forget(
 
     What remains is a keyed hash. It cannot be undone; copies of the folder elsewhere are not reached.
     """
-    import shutil
     from dataclasses import asdict
 
     from nlp_study.privacy.forget import forget as forget_subject
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     if not yes:
         typer.confirm(f"Remove {author or post} for good?", abort=True, err=True)
     settings = _crawl_settings(opened, {})
     with corpus.lock():
-        shutil.rmtree(settings.folder / "extracted", ignore_errors=True)  # holds texts, and offsets that will move
         folder = settings.archive_folder if settings.archive_folder.is_dir() else None
         counts = asdict(forget_subject(opened, corpus, folder, author=author, post=post))
     typer.echo(
@@ -165,17 +158,9 @@ def export(
     """Write ids, labels and predictions for sharing: no texts, and pseudonyms for authors, unless asked."""
     from nlp_study.privacy.export import export_study
 
-    opened, corpus = _open(study)
+    opened, corpus = open_study(study)
     counts = export_study(opened, corpus, folder, with_texts=with_texts, with_names=with_names)
     typer.echo(f"{folder}: " + ", ".join(f"{name} ({rows:,} rows)" for name, rows in counts.rows.items()))
-
-
-def _open(path: Path) -> tuple[Study, Corpus]:
-    from nlp_study.config import load_study
-    from nlp_study.store import open_corpus
-
-    study = load_study(path)
-    return study, open_corpus(study.data_dir)
 
 
 def _crawl_settings(study: Study, given: dict[str, Any]) -> Any:

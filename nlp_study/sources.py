@@ -104,9 +104,9 @@ def _read_source(source: Source, study: Study, corpus: Corpus) -> _Batch:
     targets = {target.id for target in study.targets}
     rows: Iterator[ImportedRow | Failure]
     if source.format is ImportFormat.ARCHIVE:
-        from nlp_study.extract.archive_posts import read_archive_rows
+        from nlp_study.extract.archive_posts import kept_folder, read_archive_rows
 
-        rows = read_archive_rows(path, path.parent / "extracted")
+        rows = read_archive_rows(path, kept_folder(path))
     else:
         rows = read_rows(path, source.format, columns=source.columns, where=source.where, stances=study.study.stances)
     for row in tqdm(rows, desc=f"import {source.name}", unit=" rows", disable=None):

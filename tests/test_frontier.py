@@ -121,7 +121,7 @@ def test_the_frontier_is_the_same_when_made_again_from_the_archive(intake: Intak
     assert outcomes == ["stored", "gone", "gone", "retry"]
     before = dump(intake.frontier)
     failures = [(failure.post_id, failure.reason) for failure in intake.frontier.read_failures()]
-    assert [row[2] for row in before] == [State.DONE, State.GONE, State.GONE, State.TODO]
+    assert [row[2] for row in before] == [State.DONE, State.GONE, State.GONE, State.PENDING]
     assert [post_id for post_id, _ in failures] == ids[1:3]
     intake.close()
 
@@ -147,7 +147,7 @@ def test_what_the_frontier_did_not_hear_of_is_taken_from_the_archive(intake: Int
     again = open_intake(settings)
     row = again.frontier.read_post(ID)
     assert row is not None
-    assert row.state is State.TODO
+    assert row.state is State.PENDING
     assert again.catch_up() == 2
     row = again.frontier.read_post(ID)
     assert row is not None
@@ -166,7 +166,7 @@ def test_a_lost_archive_file_makes_its_posts_due_again(intake: Intake, settings:
     again.catch_up()
     row = again.frontier.read_post(ID)
     assert row is not None
-    assert (row.state, row.key) == (State.TODO, None)
+    assert (row.state, row.key) == (State.PENDING, None)
     again.close()
 
 
@@ -200,14 +200,14 @@ def test_an_index_ends_where_a_page_brings_nothing_new(intake: Intake) -> None:
         receive(intake, Task(TaskKind.INDEX, "", page, "2025-11-03"), make_listing(*cards))
     chain = intake.frontier.add_chain(TaskKind.INDEX, "", "2025-11-03")
     assert (chain.state, chain.n_pages) == (State.DONE, 2)
-    assert intake.frontier.count_posts()[State.TODO] == 3
+    assert intake.frontier.count_posts()[State.PENDING] == 3
 
 
 def test_an_index_of_other_days_is_a_failure(intake: Intake) -> None:
     cards = [make_card(make_id(n), "7 Mei 2019") for n in range(4)]
     assert receive(intake, Task(TaskKind.INDEX, "", 1, "2025-11-03"), make_listing(*cards)) == "failed"
     assert "other days only" in intake.frontier.read_failures()[0].reason
-    assert intake.frontier.count_posts()[State.TODO] == 0
+    assert intake.frontier.count_posts()[State.PENDING] == 0
 
 
 def test_days_that_are_not_over_and_open_ended_listings_are_read_again(intake: Intake) -> None:
@@ -226,12 +226,12 @@ def test_a_listing_interrupted_long_ago_is_read_from_its_start_beyond_what_is_kn
     frontier = intake.frontier
     frontier.want_chains([(TaskKind.TAG, "kopi", "")])
     chain = frontier.add_chain(TaskKind.TAG, "kopi", "")
-    frontier.update_chain(chain, state=State.TODO, page=3, read_at=time.time() - 7200)
+    frontier.update_chain(chain, state=State.PENDING, page=3, read_at=time.time() - 7200)
     for n in range(4):
         frontier.link(chain.id, make_id(n))
     frontier.reopen_chains()
     answer = make_listing(*(make_card(make_id(n)) for n in range(2)))
-    for page, expected in ((1, State.TODO), (2, State.TODO), (3, State.DONE)):
+    for page, expected in ((1, State.PENDING), (2, State.PENDING), (3, State.DONE)):
         receive(intake, Task(TaskKind.TAG, "kopi", page), answer)
         assert frontier.add_chain(TaskKind.TAG, "kopi", "").state is expected, page
 
@@ -259,7 +259,7 @@ def test_failures_of_earlier_runs_are_tried_again_and_those_of_gone_posts_stay(i
     assert [failure.post_id for failure in frontier.read_failures()] == [make_id(0), make_id(1)]
     frontier.retry_failed()
     assert [failure.post_id for failure in frontier.read_failures()] == [make_id(1)]
-    assert frontier.count_posts()[State.TODO] == 1
+    assert frontier.count_posts()[State.PENDING] == 1
 
 
 def test_the_budget_outlives_the_run(tmp_path: Path) -> None:
@@ -428,7 +428,7 @@ def test_a_page_that_breaks_the_rules_is_a_failure(intake: Intake, monkeypatch: 
     monkeypatch.setattr("nlp_study.crawl.intake.check_whole", break_down)
     assert receive(intake, Task(TaskKind.POST, ID), make_article(make_texts(3))) == "failed"
     assert "RecursionError: terlalu dalam" in intake.frontier.read_failures()[0].reason
-    assert intake.frontier.count_posts()[State.TODO] == 0
+    assert intake.frontier.count_posts()[State.PENDING] == 0
 
 
 def test_who_was_forgotten_is_not_fetched_and_not_kept(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ JOIN = -1
 class State(IntEnum):
     """What is known of a post or a listing."""
 
-    TODO = 0
+    PENDING = 0
     DONE = 1
     GONE = 2
     """The site answered that it is not there (any more), or showed a page without article."""

@@ -255,7 +255,7 @@ class Intake:
         self.frontier.remember_version(task.subject, key, headers)
         if not wholeness.is_whole:
             self.frontier.add_part(task.subject, 1, key)
-            self.frontier.update_post(task.subject, State.TODO, page=2, fetched_at=page.captured_at.timestamp())
+            self.frontier.update_post(task.subject, State.PENDING, page=2, fetched_at=page.captured_at.timestamp())
             return Verdict(Outcome.PART)
         self._finish_post(task.subject, page)
         return Verdict(Outcome.CHANGED if was_stored else Outcome.STORED)
@@ -272,12 +272,12 @@ class Intake:
         if brings_new and task.page < self.settings.max_post_pages:
             wholeness = check_whole(page)
             if not wholeness.is_whole or task.page < wholeness.n_pages:
-                self.frontier.update_post(task.subject, State.TODO, page=task.page + 1)
+                self.frontier.update_post(task.subject, State.PENDING, page=task.page + 1)
                 return Verdict(Outcome.PART)
         if not brings_new and len(parts) < 2:  # the first page was the whole post after all
             self._finish_post(task.subject, page)
             return Verdict(Outcome.STORED)
-        self.frontier.update_post(task.subject, State.TODO, page=JOIN)
+        self.frontier.update_post(task.subject, State.PENDING, page=JOIN)
         if self._writer is not None:
             row = self.frontier.read_post(task.subject)
             self._join(task.subject, row.url if row else page.url)
@@ -287,7 +287,7 @@ class Intake:
         """Store the pages of a post as one, so that readers of the archive need not know of them."""
         records = [read_record(self.folder, key) for _, key in self.frontier.read_parts(post_id)]
         if not records:
-            self.frontier.update_post(post_id, State.TODO)
+            self.frontier.update_post(post_id, State.PENDING)
             return
         try:
             body = join_pages([record.read_page() for record in records])
@@ -357,7 +357,7 @@ class Intake:
         return Verdict(Outcome.LISTING)
 
     def _advance(self, chain: ChainRow, task: Task, page: Page, *, more: bool) -> None:
-        state = State.TODO if more else State.DONE
+        state = State.PENDING if more else State.DONE
         moment = page.captured_at.timestamp()
         self.frontier.update_chain(chain, state=state, page=task.page + 1 if more else 1, read_at=moment)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STAGE = "extract"
+EXTRACTED_FOLDER = "extracted"
 ACCEPTED_FILE = "accepted.json"
 _PART_PAGES = 2000
 """Pages a part: what a kill can cost, and few enough files."""
@@ -44,6 +45,11 @@ class FieldChange:
     post_id: str
     before: str
     after: str
+
+
+def kept_folder(archive: Path) -> Path:
+    """Return the folder beside an archive that keeps what the parsers made of its pages."""
+    return archive.parent / EXTRACTED_FOLDER
 
 
 def parser_digest() -> str:

@@ -20,6 +20,7 @@ from typing import IO
 from nlp_study.crawl.archive import PATTERN, Record
 from nlp_study.crawl.settings import CrawlError
 from nlp_study.crawl.warc import scan_file
+from nlp_study.extract.archive_posts import kept_folder
 from nlp_study.extract.urls import parse_article_url
 from nlp_study.privacy.keys import PrivacyError, fold_name
 from nlp_study.privacy.subject import Subject
@@ -29,8 +30,6 @@ logger = logging.getLogger(__name__)
 _SQLITE = b"SQLite format 3\0"
 _ACCOUNT_COLUMNS = {"account", "author", "author_id", "subject", "user"}
 """Elsewhere an account is looked for in addresses only: it may be called like a state or a kind of page."""
-EXTRACTED_FOLDER = "extracted"
-"""Beside the archive: posts as the parsers read them, in parts named after the archive's files."""
 _CRAWL_LOCK = "crawl.lock"
 _BODIES = frozenset(("response", "resource", "conversion"))
 _RECORD_IDS = re.compile(r"<[^<>]+>")
@@ -160,7 +159,7 @@ def drop_extracted(folder: Path, findings: ArchiveFindings) -> int:
     those files anew.
     """
     changed = {path.name for path, places in findings.places.items() if any(place.goes for place in places)}
-    kept = folder.parent / EXTRACTED_FOLDER
+    kept = kept_folder(folder)
     parts = [path for path in kept.glob("*.parquet") if path.name.partition(".warc.gz")[0] + ".warc.gz" in changed]
     for path in [*parts, *kept.glob(".*.tmp-*")]:
         path.unlink(missing_ok=True)
