@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlp_study.cli_options import DEFAULT_STUDY, StudyOption, open_study
-from nlp_study.errors import ConfigError
+from nlp_study.errors import ConfigError, DataError
 from nlp_study.schema import ImportFormat
 from nlp_study.tables import TableFormat, print_table
 
@@ -59,7 +59,7 @@ def crawl(
     from nlp_study.crawl.crawl import crawl_posts, describe_counts
 
     opened, _ = open_study(study)
-    listed = urls.read_text(encoding="utf-8").split() if urls else []
+    listed = _read_addresses(urls) if urls else []
     given: dict[str, Any] = {
         "since": since.date() if since else None,
         "until": until.date() if until else None,
@@ -137,6 +137,8 @@ def forget(
     from nlp_study.privacy.forget import forget as forget_subject
 
     opened, corpus = open_study(study)
+    if not (author or post):
+        raise ConfigError("nobody is named", remedy="give --author ACCOUNT, or --post ID")
     if not yes:
         typer.confirm(f"Remove {author or post} for good?", abort=True, err=True)
     settings = _crawl_settings(opened, {})
@@ -161,6 +163,15 @@ def export(
     opened, corpus = open_study(study)
     counts = export_study(opened, corpus, folder, with_texts=with_texts, with_names=with_names)
     typer.echo(f"{folder}: " + ", ".join(f"{name} ({rows:,} rows)" for name, rows in counts.rows.items()))
+
+
+def _read_addresses(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"the addresses in {path} cannot be read: {error}", remedy="--urls names a text file, one address a line"
+        ) from None
 
 
 def _crawl_settings(study: Study, given: dict[str, Any]) -> Any:

@@ -155,6 +155,37 @@ def test_posts_survive_the_way_through_json(site):
         assert load_post(dump_post(truth.as_post())) == truth.as_post()
 
 
+def test_an_archive_without_posts_says_so(tmp_path):
+    ArchiveWriter(tmp_path / "a").close()
+    with pytest.raises(DataError, match="no page of a post yet") as caught:
+        read(tmp_path / "a", tmp_path / "k")
+    assert "nlp-study crawl" in caught.value.remedy
+
+
+def test_parts_of_parsers_that_were_replaced_are_removed(site, tmp_path, monkeypatch):
+    fill(tmp_path / "a", site, live(site)[:3]).close()
+    read(tmp_path / "a", tmp_path / "k")
+    monkeypatch.setattr(archive_posts, "parser_digest", lambda: "1" * 12)
+    assert len(read(tmp_path / "a", tmp_path / "k")[0]) == 3
+    assert {path.name.split(".")[3] for path in (tmp_path / "k").glob("*.parquet")} == {"1" * 12}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("crawl", "--urls", "nowhere.txt"), ("nowhere.txt", "one address a line")),
+        (("crawl", "--since", "2024-01-01"), ("no contact", "set contact")),
+        (("extract",), ("no archive", "nlp-study crawl")),
+        (("forget",), ("nobody is named", "--author")),
+    ],
+)
+def test_errors_name_the_remedy(make_study, arguments, words):
+    command = [sys.executable, "-m", "nlp_study.cli", *arguments, "--study", str(make_study())]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=os.environ, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
 def test_no_archive_is_an_error(tmp_path):
     with pytest.raises(DataError, match="no archive") as caught:
         extract_archive(tmp_path / "none", tmp_path / "k")

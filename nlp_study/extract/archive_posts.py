@@ -106,16 +106,28 @@ def read_archive_rows(
 ) -> Iterator[ImportedRow | Failure]:
     """Yield the posts of an archive, the newest version of each that could be read, and what gave no post.
 
-    A post that was deleted later stays, with the last version that held it, and its deletion is a failure row.
+    A post that was deleted later stays, with the last version that held it, and its deletion is a failure row. When all
+    rows were taken, the present parsers are the accepted ones.
     """
+    from nlp_study.store import write_file
+
     extract_archive(archive, kept, workers=workers, progress=progress)
     digest = parser_digest()
+    if not _list_parts(kept, digest):
+        raise DataError(
+            f"the archive in {archive} holds no page of a post yet",
+            remedy="crawl some: `nlp-study crawl --since 2024-01-01`; what failed is in its counts",
+        )
     for row in _newest_rows(kept, digest):
         if row["post"] is not None:
             yield ImportedRow(load_post(row["post"]))
         if row["reason"] is not None:
             yield Failure(STAGE, row["url"], row["reason"], row["post_id"])
-    (kept / ACCEPTED_FILE).write_text(json.dumps({"parser": digest}) + "\n", encoding="utf-8")
+    write_file(kept / ACCEPTED_FILE, json.dumps({"parser": digest}) + "\n")
+    for path in kept.glob("*.parquet"):  # of parsers that nobody will compare with any more
+        match = _PART.fullmatch(path.name)
+        if match and match["digest"] != digest:
+            path.unlink(missing_ok=True)
 
 
 def compare_parsers(
@@ -254,7 +266,7 @@ def _newest_rows(kept: Path, digest: str) -> Iterator[dict[str, Any]]:
 
     parts = [str(path) for path, _, _ in _list_parts(kept, digest)]
     if not parts:
-        raise DataError(f"the parts of parser {digest} are gone from {kept}", remedy="run `nlp-study extract`")
+        raise DataError(f"nothing that parser {digest} made is left in {kept}", remedy="run `nlp-study extract`")
     query = """
         WITH ranked AS (
             SELECT *, row_number() OVER (

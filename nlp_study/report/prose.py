@@ -49,9 +49,11 @@ PROSE: dict[str, tuple[str, str]] = {
     ),
     "demo": (
         "Laporan ini dibuat dari tulisan demonstrasi yang dikarang untuk proyek ini, bukan karya penulis sungguhan. "
-        "Angkanya memperlihatkan cara kerja, bukan pendapat masyarakat.",
-        "This report was made from invented demonstration posts, written for this project by no real author. Its "
-        "numbers show how the method works, not what anybody thinks.",
+        "Labelnya pun dibuat di dalam proyek, bukan oleh pembaca manusia yang mandiri. Angkanya memperlihatkan cara "
+        "kerja, bukan pendapat masyarakat.",
+        "This report was made from invented demonstration posts, written for this project by no real author. The "
+        "labels, too, were made within the project and not by independent human readers. The numbers show how the "
+        "method works, not what anybody thinks.",
     ),
     "no_script": (
         "Grafik dan pilihan bahasa memerlukan JavaScript; semua angkanya ada di tabel di bawah tiap grafik.",

@@ -47,7 +47,7 @@ def read_pairs(study: Study, corpus: Corpus, *, labelled: bool) -> list[Pair]:
     ------
     DataError : there are no posts; or, with `labelled`, no usable label.
     """
-    pairs = list(_every_pair(study, corpus, _gold(study, corpus)))
+    pairs = list(_every_pair(study, corpus, _gold(study, corpus), grouped=labelled))
     if not pairs:
         raise DataError("there are no posts", remedy="import some first: `nlp-study import PATH`")
     if not labelled:
@@ -77,11 +77,12 @@ def _gold(study: Study, corpus: Corpus) -> dict[tuple[str, str], Stance]:
     return {(label.post_id, label.target): label.stance for label in gold}
 
 
-def _every_pair(study: Study, corpus: Corpus, gold: dict[tuple[str, str], Stance]) -> Iterator[Pair]:
+def _every_pair(study: Study, corpus: Corpus, gold: dict[tuple[str, str], Stance], *, grouped: bool) -> Iterator[Pair]:
+    """Yield all pairs; near-duplicates are looked for only where pairs will be split (`grouped`)."""
     columns = ["post_id", "title", "paragraphs", "author_id", "author", "text_digest"]
     rows = corpus.read(TableName.POSTS, columns=columns).to_pylist()
     texts = [post_text(row["title"], row["paragraphs"]) for row in rows]
-    groups = group_posts(rows, find_near_duplicates(texts))
+    groups = group_posts(rows, find_near_duplicates(texts) if grouped else ())
     for row, text, group in zip(rows, texts, groups, strict=True):
         for target in study.targets:
             yield make_pair(row["post_id"], target, text, group, gold.get((row["post_id"], target.id)))
