@@ -99,22 +99,22 @@ def resolve_labels(
 ) -> tuple[list[GoldLabel], int]:
     """Return one label for each (post, target), and how many pairs were left out because annotators tied.
 
-    An adjudicated decision wins; otherwise the majority. A tie without adjudication is no gold label: guessing one
-    would hide the disagreement.
+    Of several rows by one annotator for a pair the last counts: label files are append-only. An adjudicated decision
+    wins; otherwise the majority. A tie without adjudication is no gold label: guessing one would hide the disagreement.
 
     Parameters
     ----------
     rows : rows of the table `labels`.
     targets, stances : those of the study; other rows are ignored.
     """
-    by_pair: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    by_pair: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for row in rows:
         if row["target"] in targets and row["stance"] in set(stances):
-            by_pair[row["post_id"], row["target"]].append((row["annotator"], row["stance"]))
+            by_pair[row["post_id"], row["target"]][row["annotator"]] = row["stance"]
     gold, n_tied = [], 0
     for (post_id, target), decisions in sorted(by_pair.items()):
-        final = [stance for annotator, stance in decisions if annotator == ADJUDICATED]
-        counts = Counter(final or [stance for _, stance in decisions]).most_common(2)
+        final = decisions.get(ADJUDICATED)
+        counts = Counter([final] if final else decisions.values()).most_common(2)
         if len(counts) == 2 and counts[0][1] == counts[1][1]:
             n_tied += 1
             continue

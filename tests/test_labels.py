@@ -53,6 +53,15 @@ def row(post, stance, annotator, target="t"):
     return {"post_id": post, "target": target, "stance": stance, "annotator": annotator}
 
 
+def test_a_later_row_of_an_annotator_replaces_the_earlier():
+    rows = [
+        {"post_id": "a", "target": "t", "stance": stance, "annotator": annotator}
+        for stance, annotator in (("favor", "adjudicated"), ("favor", "a1"), ("against", "adjudicated"))
+    ]
+    gold, n_tied = resolve_labels(rows, targets={"t"}, stances=tuple(Stance))
+    assert [(label.stance, label.n_annotators) for label in gold] == [("against", 2)] and n_tied == 0
+
+
 def test_majority_adjudication_and_ties():
     rows = [
         row("p1", "favor", "a1"), row("p1", "favor", "a2"), row("p1", "against", "a3"),
