@@ -126,28 +126,8 @@ def test_a_new_parser_is_compared_before_it_is_accepted(site, tmp_path, monkeypa
         part.unlink()
     real = archive_posts.dump_post
     monkeypatch.setattr(archive_posts, "dump_post", lambda post: real(replace(post, title=post.title.upper())))
-    monkeypatch.setattr(archive_posts, "ProcessPoolExecutor", _Here)
     (change,) = compare_parsers(tmp_path / "a", tmp_path / "k")
     assert (change.field, change.n_posts) == ("title", 6) and change.after == change.before.upper()
-
-
-class _Here:
-    """A pool that works in this process, so that it sees what a test changed."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def submit(self, function, *arguments):
-        class Done:
-            @staticmethod
-            def result():
-                return function(*arguments)
-
-        return Done
 
 
 def test_posts_survive_the_way_through_json(site):

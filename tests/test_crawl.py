@@ -1,20 +1,10 @@
-"""The crawler against the replica: what it finds, how gently, and what a kill costs."""
+"""The crawler against the replica: what it finds and stores."""
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -22,57 +12,12 @@ from pydantic import ValidationError
 from nlp_study.crawl.archive import read_pages, scan_records
 from nlp_study.crawl.counts import CrawlCounts
 from nlp_study.crawl.crawl import crawl_posts, describe_counts, read_failures
-from nlp_study.crawl.politeness import ForbiddenError, RobotsRules, check_address, read_retry_after
-from nlp_study.crawl.settings import CrawlError, CrawlSettings, check_ready
+from nlp_study.crawl.settings import CrawlSettings, check_ready
 from nlp_study.crawl.whole import check_whole
 from nlp_study.errors import ConfigError
 from nlp_study.extract.urls import parse_article_url
-from scripts.replica import Era, Faults, Replica, Request, State, start_replica
-
-CONTACT = "peneliti@kampus.ac.id"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Replica]:
-    with start_replica(60, source="generated", eras=(Era.INSTAGRAM_2025,)) as site:
-        yield site
-
-
-@pytest.fixture
-def site(running: Replica) -> Iterator[Replica]:
-    robots = running.robots_txt
-    running.reset_log()
-    yield running
-    running.set_faults()
-    running.robots_txt, running.robots_status = robots, 200
-
-
-def make_settings(site: Replica, folder: Path, **changes: object) -> CrawlSettings:
-    values: dict[str, object] = {
-        "folder": folder,
-        "contact": CONTACT,
-        "base_url": site.base_url,
-        "since": site.days[0],
-        "until": site.days[-1],
-        "delay_s": 0,
-        "autothrottle": False,
-        "backoff_s": 0.01,
-    }
-    return CrawlSettings.model_validate(values | changes)
-
-
-def stored_ids(settings: CrawlSettings) -> list[str]:
-    pages = (page for _, page in read_pages(settings.archive_folder, newest=True))
-    articles = (parse_article_url(page.url) for page in pages if page.status == 200 and not check_whole(page).problem)
-    return sorted(article.id24 for article in articles if article)
-
-
-def live_ids(site: Replica) -> list[str]:
-    return sorted(truth.post_id for truth in site.posts if truth.state is not State.DELETED)
-
-
-def asked_for(site: Replica, part: str = "") -> list[Request]:
-    return [request for request in site.requests if part in request.path]
+from scripts.replica import Era, Faults, Replica, State, start_replica
+from tests.crawl_site import CONTACT, asked_for, crawled_site, live_ids, make_settings, running_site, stored_ids  # noqa: F401 - fixtures
 
 
 def test_the_date_road_finds_every_post_once(site: Replica, tmp_path: Path) -> None:
@@ -98,24 +43,6 @@ def test_the_date_road_finds_every_post_once(site: Replica, tmp_path: Path) -> N
     assert [request.path for request in site.requests] == ["/robots.txt"]
 
 
-def test_the_user_agent_names_project_and_contact_over_one_connection(site: Replica, tmp_path: Path) -> None:
-    crawl_posts(make_settings(site, tmp_path, until=site.days[0], project_url="https://kampus.ac.id/nlp"))
-    agents = {request.user_agent for request in site.requests}
-    assert len(agents) == 1
-    agent = agents.pop()
-    assert agent.startswith("nlp-study/")
-    assert agent.endswith(f"(+https://kampus.ac.id/nlp; contact: {CONTACT})")
-    assert len({request.connection for request in site.requests}) == 1
-
-
-@pytest.mark.parametrize("contact", ["", "  ", "nama", "me@example.com", "https://example.org/me", "http://x"])
-def test_without_a_contact_nothing_is_fetched(site: Replica, tmp_path: Path, contact: str) -> None:
-    with pytest.raises(ConfigError, match="contact") as caught:
-        crawl_posts(make_settings(site, tmp_path, contact=contact))
-    assert "contact = " in caught.value.remedy
-    assert site.requests == []
-
-
 def test_a_crawl_needs_seeds(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no seed"):
         check_ready(CrawlSettings(folder=tmp_path, contact=CONTACT))
@@ -125,108 +52,6 @@ def test_a_crawl_needs_seeds(tmp_path: Path) -> None:
         CrawlSettings(folder=tmp_path, contact=CONTACT, base_url="https://www.kompasiana.com/tag/kopi")
 
 
-def test_robots_txt_is_obeyed(site: Replica, tmp_path: Path) -> None:
-    truth = next(truth for truth in site.posts if truth.state is State.LIVE)
-    site.robots_txt = f"User-agent: *\nDisallow: /{truth.author_id}/\n"
-    settings = make_settings(site, tmp_path)
-    counts = crawl_posts(settings)
-    assert site.requests[0].path == "/robots.txt"
-    assert not asked_for(site, f"/{truth.author_id}/")
-    assert counts.n_blocked >= 1
-    assert truth.post_id not in stored_ids(settings)
-    reasons = {failure.post_id: failure.reason for failure in read_failures(tmp_path)}
-    assert "robots.txt does not allow" in reasons[truth.post_id]
-
-    site.robots_txt = "User-agent: *\nDisallow:\n"
-    crawl_posts(settings)  # what was not allowed once is asked for again when it is
-    assert stored_ids(settings) == live_ids(site)
-
-
-def test_robots_txt_may_forbid_everything_to_us_alone(site: Replica, tmp_path: Path) -> None:
-    site.robots_txt = "User-agent: nlp-study\nDisallow: /\n\nUser-agent: *\nDisallow:\n"
-    counts = crawl_posts(make_settings(site, tmp_path))
-    assert [request.path for request in site.requests] == ["/robots.txt"]
-    assert (counts.n_stored, counts.n_blocked) == (0, len(site.days))
-
-
-@pytest.mark.parametrize("status", [500, 503, 429])
-def test_robots_txt_that_cannot_be_read_stops_the_crawl(site: Replica, tmp_path: Path, status: int) -> None:
-    site.robots_status = status
-    with pytest.raises(CrawlError, match=r"robots\.txt could not be read"):
-        crawl_posts(make_settings(site, tmp_path))
-    assert {request.path for request in site.requests} == {"/robots.txt"}
-
-
-def test_no_robots_txt_allows_everything(site: Replica, tmp_path: Path) -> None:
-    site.robots_status = 404
-    assert crawl_posts(make_settings(site, tmp_path, limit=2)).n_stored == 2
-
-
-def test_a_site_that_cannot_be_reached_stops_the_crawl(site: Replica, tmp_path: Path) -> None:
-    with pytest.raises(CrawlError, match=r"robots\.txt could not be read \(the server refuses connections\)"):
-        crawl_posts(make_settings(site, tmp_path, base_url="http://127.0.0.1:9"))
-
-
-def test_rules_of_robots_txt() -> None:
-    rules = RobotsRules(200, b"\xef\xbb\xbfUser-agent: nlp-study\nCrawl-delay: 7\nDisallow: /komentar/\nAllow: /\n")
-    assert rules.delay_s == 7
-    assert not rules.allows("https://www.kompasiana.com/komentar/a/b/c")
-    assert rules.allows("https://www.kompasiana.com/a/b/c")
-    assert RobotsRules(410).allows("https://www.kompasiana.com/a")
-    with pytest.raises(CrawlError):
-        RobotsRules(502)
-
-
-def test_retry_after_is_honoured(site: Replica, tmp_path: Path) -> None:
-    site.set_faults(Faults(share_429=1.0, most_per_address=1, retry_after_s=1))  # every address refuses once
-    truth = next(truth for truth in site.posts if truth.state is State.LIVE)
-    counts = crawl_posts(make_settings(site, tmp_path, since=None, until=None, urls=[truth.url]))
-    log = site.requests
-    pairs = [(a, b) for a, b in pairwise(log) if a.status == 429]
-    assert len(pairs) == 2
-    assert all(b.at - a.at >= 0.98 for a, b in pairs), [b.at - a.at for a, b in pairs]
-    assert counts.n_stored == 1
-
-
-def test_a_wait_beyond_the_bound_stops_the_crawl_and_outlives_it(site: Replica, tmp_path: Path) -> None:
-    site.set_faults(Faults(paths={"/indeks*": "429"}, retry_after_s=5_000))
-    settings = make_settings(site, tmp_path, max_wait_s=60)
-    counts = crawl_posts(settings)
-    assert "asks to wait" in counts.stop_reason
-    assert [request.status for request in site.requests] == [200, 429]
-    site.set_faults()
-    site.reset_log()
-    assert "asks to wait" in crawl_posts(settings).stop_reason
-    assert site.requests == []
-
-
-def test_retry_after_in_all_its_forms() -> None:
-    assert read_retry_after("120", now=0) == 120
-    assert read_retry_after("Thu, 01 Jan 1970 00:01:00 GMT", now=20) == 40
-    assert read_retry_after("Thu, 01 Jan 1970 00:01:00 GMT", now=99) == 0
-    assert read_retry_after("besok", now=0) is None
-    assert read_retry_after(None, now=0) is None
-
-
-def test_the_daily_budget_of_requests_is_kept_over_runs(site: Replica, tmp_path: Path) -> None:
-    settings = make_settings(site, tmp_path, daily_requests=9)
-    first = crawl_posts(settings)
-    assert (first.n_requests, len(site.requests)) == (9, 9)
-    assert "budget of 9 requests" in first.stop_reason
-    second = crawl_posts(settings)
-    assert (second.n_requests, len(site.requests)) == (0, 9)
-    more = crawl_posts(settings.model_copy(update={"daily_requests": 12}))
-    assert more.n_requests == 3
-
-
-def test_the_daily_budget_of_bytes_and_the_run_s_own_limit(site: Replica, tmp_path: Path) -> None:
-    counts = crawl_posts(make_settings(site, tmp_path, daily_mb=0.05))
-    assert "budget of 0.05 MB" in counts.stop_reason
-    assert 50_000 <= counts.n_bytes < 200_000
-    counts = crawl_posts(make_settings(site, tmp_path, max_mb=0.03))
-    assert "max_mb" in counts.stop_reason
-
-
 def test_limit_counts_posts(site: Replica, tmp_path: Path) -> None:
     settings = make_settings(site, tmp_path, limit=7)
     counts = crawl_posts(settings)
@@ -234,29 +59,6 @@ def test_limit_counts_posts(site: Replica, tmp_path: Path) -> None:
     assert "limit" in counts.stop_reason
     assert crawl_posts(settings).n_stored == 7
     assert len(stored_ids(settings)) == 14
-
-
-def assert_spaced(log: list[Any], delay_s: float) -> None:
-    """The n-th request after the first does not come before n delays: requests are timed where they arrive, so that one
-    that was held up on the way may be followed closely by one that was not."""
-    early = [
-        (n, request.at - log[0].at) for n, request in enumerate(log) if request.at - log[0].at < 0.95 * delay_s * n
-    ]
-    assert not early, early
-
-
-def test_the_delay_is_kept_between_any_two_requests(site: Replica, tmp_path: Path) -> None:
-    crawl_posts(make_settings(site, tmp_path, delay_s=0.3, autothrottle=True, limit=4))
-    log = site.requests
-    assert len(log) >= 6
-    assert_spaced(log, 0.3)
-
-
-def test_the_delay_of_robots_txt_is_kept_where_it_is_longer(site: Replica, tmp_path: Path) -> None:
-    site.robots_txt = "User-agent: *\nCrawl-delay: 0.4\n"
-    crawl_posts(make_settings(site, tmp_path, limit=2))
-    log = site.requests
-    assert_spaced(log, 0.4)
 
 
 def test_a_post_is_fetched_once_however_it_is_linked(site: Replica, tmp_path: Path) -> None:
@@ -373,21 +175,6 @@ def test_many_failures_in_a_row_stop_the_run(site: Replica, tmp_path: Path) -> N
     assert len(site.requests) == 5
 
 
-def test_addresses_that_are_never_asked_for() -> None:
-    base = "https://www.kompasiana.com"
-    check_address(f"{base}/ajax/tag/posts?per_page=20&tags=kopi&page=1", "GET", base)
-    for url in (
-        f"{base}/ajax/follow",
-        f"{base}//AJAX/load_more_comments/",
-        f"{base}/xajax/x",
-        "https://sso.kompas.com/login",
-    ):
-        with pytest.raises(ForbiddenError):
-            check_address(url, "GET", base)
-    with pytest.raises(ForbiddenError):
-        check_address(f"{base}/indeks", "POST", base)
-
-
 def test_refresh_keeps_both_versions(tmp_path: Path) -> None:
     with start_replica(12, source="generated", eras=(Era.INSTAGRAM_2025,)) as site:
         settings = make_settings(site, tmp_path)
@@ -407,98 +194,6 @@ def test_refresh_keeps_both_versions(tmp_path: Path) -> None:
     newest = {page.url: page.body for _, page in read_pages(settings.archive_folder, newest=True)}
     assert versions[1] in newest.values()
     assert sum(record.kind == "revisit" for record in scan_records(settings.archive_folder)) == len(live) - 1
-
-
-def test_two_crawls_of_one_folder_do_not_mix(site: Replica, tmp_path: Path) -> None:
-    from filelock import FileLock
-
-    with FileLock(tmp_path / "crawl.lock"), pytest.raises(CrawlError, match="another crawl"):
-        crawl_posts(make_settings(site, tmp_path))
-
-
-def start_worker(settings: CrawlSettings) -> subprocess.Popen[str]:
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "nlp_study.crawl.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert worker.stdin
-    worker.stdin.write(json.dumps({"settings": settings.model_dump(mode="json"), "log_level": 40}) + "\n")
-    worker.stdin.flush()
-    return worker
-
-
-def wait_for_pages(site: Replica, n: int, worker: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 20
-    while len(site.requests) < n and worker.poll() is None and time.monotonic() < until:
-        time.sleep(0.005)
-
-
-def end(worker: subprocess.Popen[str], how: signal.Signals) -> None:
-    if worker.poll() is None:
-        os.kill(worker.pid, how)
-    worker.wait(20)  # before its standard input is closed, which would end it too
-    worker.communicate()
-
-
-def test_kills_lose_nothing_and_repeat_nothing(site: Replica, tmp_path: Path) -> None:
-    faults = Faults(
-        share_503=0.05, share_reset=0.05, share_truncated=0.05, share_first_page=0.05, retry_after_s=0, seed=2
-    )
-    site.set_faults(faults)
-    settings = make_settings(site, tmp_path)
-    rng = random.Random(4)
-    n_kills = 0
-    for _ in range(6):
-        worker = start_worker(settings)
-        wait_for_pages(site, len(site.requests) + rng.randrange(3, 12), worker)
-        time.sleep(rng.uniform(0, 0.01))
-        n_kills += worker.poll() is None
-        end(worker, signal.SIGKILL)
-        ids = [record.task for record in scan_records(settings.archive_folder)]  # readable at any time
-        assert ids
-    assert n_kills >= 4
-    counts = crawl_posts(settings)
-
-    assert counts.is_finished
-    assert stored_ids(settings) == live_ids(site)
-    responses = Counter(
-        record.task
-        for record in scan_records(settings.archive_folder)
-        if record.kind == "response" and record.task.startswith("post ") and record.read_head()[0] == 200
-    )
-    assert max(responses.values()) == 1
-    well = [request.path for request in site.requests if request.status == 200 and not request.fault]
-    answered = Counter(path for path in well if path != "/robots.txt")
-    assert sum(n - 1 for n in answered.values()) <= n_kills
-
-
-def test_an_interrupt_stores_the_page_under_way(site: Replica, tmp_path: Path) -> None:
-    settings = make_settings(site, tmp_path, delay_s=0.05)
-    worker = start_worker(settings)
-    wait_for_pages(site, 8, worker)
-    end(worker, signal.SIGINT)
-    assert worker.returncode == 0
-    n_records = sum(record.kind == "response" for record in scan_records(settings.archive_folder))
-    assert n_records == len(site.requests)
-
-
-def test_the_crawl_ends_with_the_process_that_wanted_it(site: Replica, tmp_path: Path) -> None:
-    worker = start_worker(make_settings(site, tmp_path, delay_s=0.2))
-    wait_for_pages(site, 3, worker)
-    assert worker.stdin
-    worker.stdin.close()
-    assert worker.wait(10) == 1
-
-
-def test_a_crawl_runs_from_a_thread_too(site: Replica, tmp_path: Path) -> None:
-    found: list[CrawlCounts] = []
-    thread = threading.Thread(target=lambda: found.append(crawl_posts(make_settings(site, tmp_path, limit=1))))
-    thread.start()
-    thread.join(60)
-    assert found[0].n_stored == 1
 
 
 def test_progress_tells_how_much_time_is_left(site: Replica, tmp_path: Path) -> None:

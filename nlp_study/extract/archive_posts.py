@@ -11,8 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_study.errors import DataError
 from nlp_study.extract.page import ExtractionError, Page
 from nlp_study.extract.urls import parse_article_url
+from nlp_study.extract.workers import Limits, Reading, Workers
 from nlp_study.importers import ImportedRow
 from nlp_study.schema import DateSource, Failure, Paragraph, ParagraphKind, Post, Repost
 
@@ -33,6 +33,15 @@ ACCEPTED_FILE = "accepted.json"
 _PART_PAGES = 2000
 """Pages a part: what a kill can cost, and few enough files."""
 _BATCH_PAGES = 32
+_LIMITS = Limits(cpu_s=2.0, wall_s=30.0)
+"""Of one page. The slowest that parsers let pass takes half a second; a busy machine makes no page slow to the processor."""
+_NOT_PARSERS = frozenset(("archive_posts.py", "workers.py"))
+_FOREIGN = "de mensen in het dorp verkopen hun groenten op de markt " * 3
+"""Text for which the language model is needed."""
+
+_StoredPage = tuple[str, int, Page]
+"""File of the archive, offset in it, page."""
+_Row = dict[str, Any]
 _PART = re.compile(r"(?P<file>.+\.warc\.gz)\.(?P<digest>[0-9a-f]{12})\.(?P<start>\d+)-(?P<end>\d+)\.parquet")
 
 
@@ -56,7 +65,7 @@ def parser_digest() -> str:
     """Return a digest of the extractors' source code: it changes whenever a page may be read otherwise."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name != Path(__file__).name:
+        if path.name not in _NOT_PARSERS:
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
@@ -80,6 +89,7 @@ def extract_archive(
     Raises
     ------
     DataError : the folder holds no archive.
+    StudyError : one page after another ends the process that reads it. A single one is a row of its own.
     """
     from nlp_study.crawl.archive import list_files
 
@@ -89,7 +99,8 @@ def extract_archive(
     digest = parser_digest()
     kept.mkdir(parents=True, exist_ok=True)
     n_read = 0
-    with ProcessPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    n_workers = workers or os.cpu_count() or 1
+    with Workers(_read_page, _lose_page, prepare=_load_parsers, n_workers=n_workers, limits=_LIMITS) as pool:
         for name in names:
             start = _covered(_list_parts(kept, digest, name))
             for part in _read_parts(archive / name, start, pool):
@@ -193,54 +204,69 @@ def _covered(parts: list[tuple[Path, int, int]]) -> int:
     return covered
 
 
-def _read_parts(path: Path, start: int, pool: ProcessPoolExecutor) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _read_parts(path: Path, start: int, pool: Workers[_StoredPage, _Row]) -> Iterator[tuple[int, list[_Row]]]:
     """Yield (end offset, rows) a part, in the order of the file; pages are read ahead of the workers, not far."""
     from nlp_study.crawl.archive import read_file_pages
 
-    rows: list[dict[str, Any]] = []
-    batch: list[tuple[int, Page]] = []
-    waiting: list[Future[list[dict[str, Any]]]] = []
+    rows: list[_Row] = []
+    batch: list[_StoredPage] = []
+    waiting: list[Reading[_StoredPage, _Row]] = []
     last = start
     for record_end, offset, page in read_file_pages(path, start=start):
         last = record_end
         if page is not None:
-            batch.append((offset, page))
+            batch.append((path.name, offset, page))
         if len(batch) == _BATCH_PAGES:
-            waiting.append(pool.submit(_extract_batch, path.name, batch))
+            waiting.append(pool.submit(batch))
             batch = []
             while len(waiting) > 16:
-                rows += waiting.pop(0).result()
+                rows += pool.collect(waiting.pop(0))
             if len(rows) + _BATCH_PAGES * len(waiting) >= _PART_PAGES:
-                for future in waiting:
-                    rows += future.result()
+                for reading in waiting:
+                    rows += pool.collect(reading)
                 yield last, rows
                 rows, waiting = [], []
     if batch:
-        waiting.append(pool.submit(_extract_batch, path.name, batch))
-    for future in waiting:
-        rows += future.result()
+        waiting.append(pool.submit(batch))
+    for reading in waiting:
+        rows += pool.collect(reading)
     if last > start and rows:
         yield last, rows
 
 
-def _extract_batch(file: str, batch: Sequence[tuple[int, Page]]) -> list[dict[str, Any]]:
+def _read_page(stored: _StoredPage) -> _Row:
     from nlp_study.extract import extract_post
 
-    rows = []
-    for offset, page in batch:
-        article = parse_article_url(page.url)
-        row: dict[str, Any] = {"file": file, "offset": offset, "url": page.url, "captured_at": page.captured_at}
-        row |= {"post_id": article.id24 if article else None, "post": None, "kind": None, "reason": None}
-        try:
-            post = extract_post(page)
-            row |= {"post_id": post.post_id, "post": dump_post(post)}
-        except ExtractionError as error:
-            row |= {"kind": error.kind, "reason": error.what}
-        except Exception as error:  # noqa: BLE001 - one hostile page must not end a crawl of millions; its row says why
-            row |= {"kind": "crashed", "reason": f"the parser failed: {type(error).__name__}: {error}"}
-        row["key"] = row["post_id"] or page.url
-        rows.append(row)
-    return rows
+    try:
+        post = extract_post(stored[2])
+        return _make_row(stored, post_id=post.post_id, post=dump_post(post))
+    except ExtractionError as error:
+        return _make_row(stored, kind=error.kind, reason=error.what)
+    except Exception as error:  # noqa: BLE001 - one hostile page must not end a crawl of millions; its row says why
+        return _lose_page(stored, "crashed", f"the parser failed: {type(error).__name__}: {error}")
+
+
+def _lose_page(stored: _StoredPage, kind: str, reason: str) -> _Row:
+    return _make_row(stored, kind=kind, reason=reason)
+
+
+def _make_row(stored: _StoredPage, **values: str) -> _Row:
+    file, offset, page = stored
+    article = parse_article_url(page.url)
+    row: _Row = {"file": file, "offset": offset, "url": page.url, "captured_at": page.captured_at}
+    row |= {"post_id": article.id24 if article else None, "post": None, "kind": None, "reason": None} | values
+    return row | {"key": row["post_id"] or page.url}
+
+
+def _load_parsers() -> None:
+    """Load what the parsers load at the first page that needs it, which takes as long as the slowest page."""
+    import ftfy  # noqa: F401
+    import trafilatura  # noqa: F401
+
+    from nlp_study.extract import sites  # noqa: F401
+    from nlp_study.extract.language import identify_language
+
+    identify_language(_FOREIGN)
 
 
 def _schema() -> pa.Schema:
@@ -252,7 +278,7 @@ def _schema() -> pa.Schema:
     return pa.schema(names)
 
 
-def _write_part(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write_part(path: Path, rows: list[_Row]) -> None:
     import pyarrow as pa
 
     from nlp_study.store import dump_parquet, write_file

@@ -30,6 +30,8 @@ _PRINTED = re.compile(r"(?P<day>\d{1,2}) (?P<month>[A-Za-z]+) (?P<year>\d{4})(?:
 # Narrower than `datetime.fromisoformat`, which also takes 20240618: an id or a count must not pass as a date.
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?)?")
 
+_SPACE_BEFORE_ZONE = re.compile(r" (?=[Z+-])")
+
 
 def parse_printed_date(printed: str) -> datetime:
     """Read a date and time as the site prints it, `18 Juni 2024   09:34`.
@@ -69,7 +71,7 @@ def parse_imported_date(value: str) -> datetime:
     if not _ISO.fullmatch(folded):
         return _parse_printed(folded, needs_time=False)
     try:
-        moment = datetime.fromisoformat(re.sub(r" (?=[Z+-])", "", folded))
+        moment = datetime.fromisoformat(_SPACE_BEFORE_ZONE.sub("", folded) if " " in folded else folded)
         return moment.replace(tzinfo=TIMEZONE) if moment.tzinfo is None else moment.astimezone(TIMEZONE)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{folded!r} is not a date that exists: {error}") from error

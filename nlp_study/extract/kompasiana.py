@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -76,6 +77,7 @@ LAYOUTS = (
 )
 """Newest first. Layouts that had been seen when the page was captured are tried before later ones."""
 
+_USUAL_ADDRESSES = ("https://www.kompasiana.com/", "http://www.kompasiana.com/")
 _ADDRESS_HOST = re.compile(r"(?:^|\.)kompasiana\.com$")
 _SITE_NAME = re.compile(r"<meta[^>]{1,80}og:site_name[^>]{1,40}KOMPASIANA", re.IGNORECASE)
 _AMP = re.compile(r"<html[^>]*?\s(?:amp|⚡)[\s=>]", re.IGNORECASE)
@@ -105,6 +107,8 @@ _LARGEST_COUNT = 2**31 - 1
 def recognises(markup: Markup) -> bool:
     """Whether a page is the site's: by host, by the form of its path (a mirror), or by its name in the head."""
     url = markup.page.url
+    if url.startswith(_USUAL_ADDRESSES):
+        return True
     host = (urlsplit(url).hostname or "") if "//" in url else url.split("/", 1)[0]
     if _ADDRESS_HOST.search(host) or parse_mirrored_url(url):
         return True
@@ -175,11 +179,15 @@ def extract(markup: Markup) -> Post:
 
 
 def _find_body(markup: Markup) -> tuple[Layout | None, LexborNode | None]:
-    captured_on = markup.page.captured_at.astimezone(TIMEZONE).date()
-    for layout in sorted(LAYOUTS, key=lambda layout: layout.captured_from > captured_on):
+    for layout in _order_layouts(markup.page.captured_at.astimezone(TIMEZONE).date()):
         if node := markup.tree.css_first(layout.body):
             return layout, node
     return None, None
+
+
+@lru_cache
+def _order_layouts(captured_on: date) -> list[Layout]:
+    return sorted(LAYOUTS, key=lambda layout: layout.captured_from > captured_on)
 
 
 def _refuse(markup: Markup) -> None:
@@ -226,10 +234,10 @@ def _read_user(markup: Markup) -> str:
 
 
 def _read_paragraphs(blocks: list[Block], body: CleanBody) -> tuple[Paragraph, ...]:
-    return tuple(
-        Paragraph(text, ParagraphKind.CAPTION if index in body.captions else blocks[position].kind)
-        for index, (text, position) in enumerate(zip(body.paragraphs, body.positions, strict=True))
-    )
+    kinds = [blocks[position].kind for position in body.positions]
+    for index in body.captions:
+        kinds[index] = ParagraphKind.CAPTION
+    return tuple(map(Paragraph, body.paragraphs, kinds))
 
 
 def _read_dates(
@@ -252,7 +260,7 @@ def _read_dates(
         raise ExtractionError("damaged", f"the dates cannot be read: {error}") from error
     if meta_at and abs(meta_at - published_at) > _CLOSE:
         logger.warning("%s: printed %s, in the head %s; the printed is used", markup.page.url, published_at, meta_at)
-    counts = [int(re.sub(r"[.,]", "", count)) for count in match["counts"].split()]
+    counts = [int(count.replace(".", "").replace(",", "")) for count in match["counts"].split()]
     facts: dict[str, Any] = dict(zip(layout.counts, counts, strict=False))
     if any(count > _LARGEST_COUNT for count in counts):
         raise ExtractionError("damaged", f"the counts cannot be read: {line[:120]!r}")
@@ -297,7 +305,7 @@ def _read_category(markup: Markup) -> tuple[str | None, str | None]:
 def _read_tags(markup: Markup, body: LexborNode) -> tuple[str, ...]:
     """Read the author's keywords: the list of links to tags outside of the body; the head's where there is none."""
     lists: dict[int, tuple[LexborNode, list[str]]] = {}
-    for link in markup.tree.css('a[href*="/tag/"]') if "/tag/" in markup.html else ():
+    for link in markup.tree.css('a[href*="/tag/"]'):
         above = link.parent
         holder = (above.parent if above is not None else None) or link
         if tag := mend_text(read_text(link)):
@@ -358,8 +366,6 @@ def _is_cut(markup: Markup, article: ArticleUrl, blocks: list[Block], body: Clea
 
 def _count_pages(markup: Markup, article: ArticleUrl) -> int:
     """Count the article's pages by the links of its pager; 1 where there is none."""
-    if "page=" not in markup.html:
-        return 1
     links = markup.tree.css(f'a[href*="{article.id24}"]')
     pages = (_PAGE.search(link.attributes.get("href") or "") for link in links)
     return max((int(page[1]) for page in pages if page and page[1] != "all"), default=1)

@@ -76,17 +76,24 @@ def identify_language(text: str) -> str | None:
     Where function words are too few: py3langid (Lui & Baldwin 2012), restricted to languages that occur on the site.
     """
     words = text[:LONGEST_READ].lower().replace(",", " ").replace(".", " ").split()
-    counts = Counter(map(_LANGUAGE_OF.get, words))
-    del counts[None]
-    if counts:
-        language, n_words = counts.most_common(1)[0]
-        if language is not None and n_words >= max(2, (0.2 if language == "en" else LEAST_SHARE) * len(words)):
+    languages = list(filter(None, map(_LANGUAGE_OF.get, words)))
+    if languages:
+        language, n_words = _find_most_common(languages)
+        if n_words >= max(2, (0.2 if language == "en" else LEAST_SHARE) * len(words)):
             return _tell_malay(words) if language == "id" else language
     words = [word for word in words if not word.isdigit()]
     if len(words) < SHORTEST_WORDS and not _OTHER_LETTERS.search(text, 0, LONGEST_READ):
         return None
     code, _ = _load_identifier().classify(text[:LONGEST_READ])
     return _tell_malay(words) if code in ("id", "ms") else str(code)
+
+
+def _find_most_common(languages: list[str]) -> tuple[str, int]:
+    """Return the most common language and how often it occurs; of several the one that occurs first."""
+    first, n_first = languages[0], languages.count(languages[0])
+    if 2 * n_first >= len(languages):  # nearly always, and then the others need no counting
+        return first, n_first
+    return Counter(languages).most_common(1)[0]
 
 
 def _tell_malay(words: list[str]) -> str:

@@ -40,14 +40,17 @@ _LONG_TAG = 4_000
 """Bytes below which a tag cannot hold so many."""
 _QUOTED = re.compile(rb'"[^"]*"')
 _TAG = re.compile(rb"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-# Both cases are spelled out: a pattern that ignores case is searched without the shortcut to the next "<".
+# Both cases are spelled out: a pattern that ignores case is searched without the shortcut to the next "<". The first
+# letters stand before the names, so that `div` and `li` are told by one look.
 _FORMATTING = re.compile(
-    rb"<(/?)(?:[aAbBiIsSuU]|[bB][iI][gG]|[cC][oO][dD][eE]|[eE][mM]|[fF][oO][nN][tT]|[nN][oO][bB][rR]"
+    rb"<(/?)(?=[aAbBcCeEfFiInNsStTuU])(?:[aAbBiIsSuU]|[bB][iI][gG]|[cC][oO][dD][eE]|[eE][mM]|[fF][oO][nN][tT]|[nN][oO][bB][rR]"
     rb"|[sS][mM][aA][lL]{2}|[sS][tT][rR][iI][kK][eE]|[sS][tT][rR][oO][nN][gG]|[tT]{2})[\s>/]"
 )
 _VOID = frozenset(
     b"area base br col embed hr img input link meta param source track wbr p li dd dt option tr td th".split()
 )
+_ARTICLE_TYPES = ("Article", "BlogPosting")
+"""Ends of the types that JSON-LD gives an article."""
 _DECLARED = re.compile(rb"charset\s*=\s*[\"']?\s*([\w-]{3,20})", re.IGNORECASE)
 
 _BREAK = "\x1e"  # white space to `str.split`, and no page holds it
@@ -104,15 +107,18 @@ class Markup:
             end = self.html.find("</script", begin)
             if not begin or end < 0:
                 break
+            described = self.html[begin:end]
+            if not any(name in described for name in _ARTICLE_TYPES) and "\\u" not in described:
+                continue  # a trail or an organisation: not worth parsing
             try:
-                parsed = json.loads(self.html[begin:end])
+                parsed = json.loads(described)
             except (ValueError, RecursionError):  # titles with quotation marks are not escaped there either
                 continue
             items = parsed if isinstance(parsed, list) else [parsed]
             items += [part for item in items if isinstance(item, dict) for part in _as_list(item.get("@graph"))]
             for item in items:
                 kinds = _as_list(item.get("@type")) if isinstance(item, dict) else []
-                if any(isinstance(kind, str) and kind.endswith(("Article", "BlogPosting")) for kind in kinds):
+                if any(isinstance(kind, str) and kind.endswith(_ARTICLE_TYPES) for kind in kinds):
                     return item
         return {}
 
@@ -124,7 +130,8 @@ class Markup:
     @property
     def is_whole(self) -> bool:
         """Whether the page ends as HTML pages do; one cut off on the way does not."""
-        return "</html>" in self.html or "</HTML>" in self.html
+        # From the end, where it stands.
+        return self.html.rfind("</html>") >= 0 or self.html.rfind("</HTML>") >= 0
 
 
 def parse_page(page: Page) -> Markup:
@@ -157,7 +164,10 @@ def _decode(page: Page) -> tuple[str, bool]:
     """Decode a page; also tell whether its bytes are that text in UTF-8."""
     body = page.body
     try:
-        html, is_utf8 = body.decode("utf-8-sig"), not body.startswith(b"\xef\xbb\xbf")
+        is_utf8 = not body.startswith(b"\xef\xbb\xbf")
+        html = body.decode("utf-8" if is_utf8 else "utf-8-sig")
+        if b"\0" not in body:  # faster than to look for it in the text
+            return html, is_utf8
     except UnicodeDecodeError:
         html, is_utf8 = _decode_other(body, page.content_type), False
     return (html.replace("\0", ""), False) if "\0" in html else (html, is_utf8)
@@ -183,18 +193,15 @@ def _decode_other(body: bytes, content_type: str) -> str:
 
 def _check_shape(body: bytes) -> None:
     """Refuse pages on which the parser would need seconds; see the module for what and why."""
-    if not body.strip():
+    if not body or body.isspace():
         raise ExtractionError("damaged", "the page is empty", remedy="fetch it again")
     if len(body) > LARGEST_PAGE:
         raise ExtractionError("damaged", f"the page has {len(body):,} bytes, more than any article")
-    # A long tag leaves a stretch without "<"; looking at every second thousand of bytes finds it without a scan.
-    half = _LONG_TAG // 2
-    if any(body.find(b"<", at, at + half) < 0 for at in range(0, len(body) - half, half)):
-        for piece in [piece for piece in body.split(b"<") if len(piece) > _LONG_TAG]:
-            end = piece.find(b">")
-            tag = piece if end < 0 else piece[:end]
-            if len(tag) > _LONG_TAG and len(_QUOTED.sub(b"", tag).split()) > _MOST_ATTRIBUTES:
-                raise ExtractionError("damaged", f"a tag has more than {_MOST_ATTRIBUTES:,} attributes")
+    for piece in _find_stretches(body):
+        end = piece.find(b">")
+        tag = piece if end < 0 else piece[:end]
+        if len(tag) > _LONG_TAG and len(_QUOTED.sub(b"", tag).split()) > _MOST_ATTRIBUTES:
+            raise ExtractionError("damaged", f"a tag has more than {_MOST_ATTRIBUTES:,} attributes")
     n_tags = body.count(b"<")
     if n_tags > _FEW_TAGS:
         n_open = 0
@@ -204,6 +211,23 @@ def _check_shape(body: bytes) -> None:
                 raise ExtractionError("damaged", f"the page opens more than {_MOST_FORMATTING} formatting tags at once")
     if n_tags > _MANY_TAGS:
         _check_nesting(body)
+
+
+def _find_stretches(body: bytes) -> Iterator[bytes]:
+    """Find what stands between two "<" more than `_LONG_TAG` bytes apart, without looking at every "<".
+
+    Each such stretch fills one of the pieces, half as long, that begin at multiples of their length.
+    """
+    at, half = 0, _LONG_TAG // 2
+    while at < len(body) - half:
+        if body.find(b"<", at, at + half) >= 0:
+            at += half
+            continue
+        begin, end = body.rfind(b"<", 0, at) + 1, body.find(b"<", at + half)
+        end = end if end >= 0 else len(body)
+        if end - begin > _LONG_TAG:
+            yield body[begin:end]
+        at += (end - at) // half * half
 
 
 def _check_nesting(body: bytes) -> None:
@@ -223,6 +247,9 @@ def _check_nesting(body: bytes) -> None:
 
 def read_text(node: LexborNode) -> str:
     """Text of an element as a reader sees it: no scripts, `br` as a space, white space folded."""
+    first = node.first_child
+    if first is not None and first.next is None and first.tag == "-text":  # most elements; spares them the general way
+        return " ".join((first.text_content or "").split())
     pieces: list[str] = []
     _collect(node, pieces, [], 0)
     return " ".join("".join(pieces).split())
@@ -254,40 +281,32 @@ def read_lines(start: LexborNode, end: LexborNode) -> list[str]:
     """
     pieces: list[str] = []
     stop = end.mem_id
-    node: LexborNode | None = start
-    enters = False
+    node, parts_lines, following = start, start.tag not in _INLINE, None
     for _ in range(2_000):
-        if node is None:
-            break
-        following = node.first_child if enters else None
-        while following is None and node is not None:
-            if node.tag not in _INLINE:
+        while following is None:
+            if parts_lines:
                 pieces.append("\n")
             following = node.next
             if following is None:
-                node = node.parent
-        node = following
-        if node is None or node.mem_id == stop:
+                above = node.parent
+                if above is None:
+                    break
+                node, parts_lines = above, above.tag not in _INLINE
+        if following is None or following.mem_id == stop:
             break
-        tag = node.tag
-        enters = tag not in _HIDDEN
+        node, tag = following, following.tag
         if tag == "-text":
-            pieces.append(node.text_content or "")
-            enters = False
-        elif tag == "br" or tag not in _INLINE:
-            pieces.append("\n")
-    return [line for text in _join_inline(pieces) if (line := fold_space(text))]
-
-
-def _join_inline(pieces: list[str]) -> list[str]:
-    """Split at block boundaries only: line feeds inside of text are white space."""
-    lines = [""]
-    for piece in pieces:
-        if piece == "\n":
-            lines.append("")
+            text = node.text_content or ""
+            # Line feeds inside of text are white space; only block boundaries part lines.
+            pieces.append(text.replace("\n", " ") if "\n" in text and text != "\n" else text)
+            parts_lines, following = False, None
         else:
-            lines[-1] += piece
-    return lines
+            parts_lines = tag not in _INLINE
+            if parts_lines or tag == "br":
+                pieces.append("\n")
+            following = node.first_child if tag not in _HIDDEN else None
+    texts = "".join(pieces).split("\n")
+    return [line for text in texts if text and not text.isspace() and (line := fold_space(text))]
 
 
 def read_blocks(container: LexborNode, *, is_inserted: Callable[[Mapping[str, str | None]], bool]) -> list[Block]:
@@ -323,8 +342,10 @@ def _read_children(
                 _add_paragraphs(loose, kind, blocks, False)
             first = child.first_child
             # Most paragraphs are one text; this spares them the general way.
-            if first is None or (first.next is None and first.tag == "-text"):
-                blocks.append(Block(first.text_content or "" if first else "", kind, depth == 0))
+            if first is None:
+                blocks.append(Block("", kind, depth == 0))
+            elif first.next is None and first.tag == "-text":
+                blocks.append(Block(first.text_content or "", kind, depth == 0))
             else:
                 _add_paragraphs(_list_children(child), kind, blocks, depth == 0)
                 if blocks and blocks[-1].has_picture and _is_caption(child):
@@ -366,14 +387,12 @@ def _is_caption(node: LexborNode) -> bool:
 
 
 def _list_children(node: LexborNode) -> list[LexborNode]:
-    return list(_iterate(node))
-
-
-def _iterate(node: LexborNode) -> Iterator[LexborNode]:
+    children = []
     child = node.first_child
     while child is not None:
-        yield child
+        children.append(child)
         child = child.next
+    return children
 
 
 def _add_paragraphs(nodes: list[LexborNode], kind: ParagraphKind, blocks: list[Block], is_own_p: bool) -> None:

@@ -59,7 +59,7 @@ def take_footers(lines: Sequence[tuple[int, str]]) -> Footers:
     ----------
     lines : (position, text) pairs, white space folded, none empty, shape (n_lines,).
     """
-    if not any(_START in text for _, text in lines):
+    if _START not in "\n".join([text for _, text in lines]):
         return Footers(list(lines), None, 0)
     kept = list(lines)
     source, n_lines, at = None, 0, 0

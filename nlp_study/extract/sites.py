@@ -47,7 +47,8 @@ def extract_post(page: Page) -> Post:
     ExtractionError : the page holds no post; its `kind` says why.
     """
     try:
-        urlsplit(page.url)
+        if not page.url.isascii() or "[" in page.url or "]" in page.url:  # no other address can be broken
+            urlsplit(page.url)
     except ValueError as error:
         raise ExtractionError("damaged", f"{page.url!r} is not an address: {error}") from error
     if page.status in _GONE:

@@ -41,7 +41,7 @@ _BLOCKED = re.compile(
     r"|Akun ini diblokir karena melanggar Syarat dan Ketentuan Kompasiana\."
     r"|Untuk informasi lebih lanjut Anda dapat menghubungi kami melalui fitur bantuan\.) ?)+"
 )
-_BIO_TOGGLES = re.compile(r"Selanjutnya|Tutup|Selanjutnya Tutup")
+_BIO_TOGGLES = frozenset(("Selanjutnya", "Tutup", "Selanjutnya Tutup"))
 
 # The dates line, and what its beginning looks like while it is being pieced together from several lines.
 _COUNT = r"\d[\d.,]{0,12}"
@@ -214,20 +214,22 @@ def read_header(lines: Sequence[str], dates_at: int) -> Header:
     ------
     DataError : no author line ("{name} Mohon Tunggu... {job}"), or nothing below it.
     """
-    matches = ((index, _AUTHOR.fullmatch(line)) for index, line in enumerate(lines[:dates_at]))
+    matches = ((index, _AUTHOR.fullmatch(line)) for index, line in enumerate(lines[:dates_at]) if "Mohon" in line)
     first, match = next(((index, match) for index, match in matches if match), (-1, None))
     if match is None:
         raise DataError("no author line ('{name} Mohon Tunggu... {job}') stands above the dates", remedy=REMEDY)
-    above = [line for line in lines[first + 1 : dates_at] if line and not _BLOCKED.fullmatch(line)]
-    if not above or _BIO_TOGGLES.fullmatch(above[-1]):
+    above = [
+        line for line in lines[first + 1 : dates_at] if line and not (line[0] in "AU" and _BLOCKED.fullmatch(line))
+    ]
+    if not above or above[-1] in _BIO_TOGGLES:
         raise DataError("no title stands between the author and the dates", remedy=REMEDY)
     title = strip_title_suffix(above.pop())
     # Below the toggles stands the category; without toggles it is the last line, or two with the badge on its own.
-    toggles = [index for index, line in enumerate(above) if _BIO_TOGGLES.fullmatch(line)]
+    toggles = [index for index, line in enumerate(above) if line in _BIO_TOGGLES]
     n_below = 2 if above and above[-1] in BADGES else 1
     split_at = toggles[-1] + 1 if toggles else max(0, len(above) - n_below)
     category, badge = _split_category(" ".join(above[split_at:]))
-    bio = [line for line in above[:split_at] if not _BIO_TOGGLES.fullmatch(line)]
+    bio = [line for line in above[:split_at] if line not in _BIO_TOGGLES]
     return Header(
         author=match["author"],
         job=match["job"],

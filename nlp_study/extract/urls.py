@@ -79,7 +79,7 @@ def find_twin(url: str) -> str | None:
 
 
 def _strip_query(url: str) -> str:
-    return re.split(r"[?#]", url.strip(), maxsplit=1)[0]
+    return url.strip().partition("#")[0].partition("?")[0]
 
 
 def _read_parts(match: re.Match[str] | None) -> ArticleUrl | None:
