@@ -4,11 +4,13 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 STUDY   ?= study.toml
 PROFILE ?= gpu
-ENCODER ?= indobenchmark/indobert-base-p1
+ENCODER ?=
+GPUS    ?= 1
+TRIALS  ?= 20
 STAMP   := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study train test lint bench check-demo encoder clean
+.PHONY: help setup study train tune test lint bench check-demo encoder clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +28,16 @@ $(STAMP): pyproject.toml constraints.txt
 study: $(STAMP) ## run the study of study.toml (STUDY=PATH for another) and write its report
 	$(BIN)/nlp-study run --study $(STUDY)
 
-train: $(STAMP) ## fine-tune IndoBERT on a GPU box (PROFILE=cpu ENCODER=e5-small-id: here)
-	$(BIN)/nlp-study train --study $(STUDY) --encoder $(ENCODER) --profile $(PROFILE)
+# one process a GPU; each fold and the final model are trained by all together
+LAUNCH = $(if $(filter-out 1,$(GPUS)),$(BIN)/torchrun --standalone --nproc-per-node $(GPUS) -m nlp_study.cli,$(BIN)/nlp-study)
+CHOICE = --study $(STUDY) --profile $(PROFILE) $(if $(ENCODER),--encoder $(ENCODER))
+
+train: $(STAMP) ## fine-tune IndoBERT on a GPU box (GPUS=4 PROFILE=gpu-large; PROFILE=cpu ENCODER=e5-small-id: here)
+	$(LAUNCH) train $(CHOICE)
+
+tune: $(STAMP) ## search for the settings of that training (TRIALS=20)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
+	$(BIN)/nlp-study tune $(CHOICE) --trials $(TRIALS)
 
 test: $(STAMP) ## run the tests, without network
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest

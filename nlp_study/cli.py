@@ -8,19 +8,27 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlp_study import __version__, cli_collect
-from nlp_study.cli_options import DEFAULT_STUDY, ForceOption, FormatOption, OutputOption, StudyOption, open_study
+from nlp_study import __version__, cli_collect, cli_models
+from nlp_study.cli_options import (
+    DEFAULT_STUDY,
+    ForceOption,
+    FormatOption,
+    OutputOption,
+    StudyOption,
+    announce,
+    open_study,
+    print_scores,
+)
 from nlp_study.errors import ConfigError, DataError, StudyError
 from nlp_study.schema import ImportFormat, TableName
 from nlp_study.tables import TableFormat, print_table
 
 if TYPE_CHECKING:
     from nlp_study.config import Study
-    from nlp_study.pipeline import StageStatus
     from nlp_study.store import Corpus
 
 INTERRUPTED = 130
@@ -95,7 +103,7 @@ def run(
     opened, corpus = open_study(study)
     names = [find_stage(name).name for name in only or []]
     with corpus.lock():
-        run_stages(opened, corpus, only=names, force=force, announce=_announce)
+        run_stages(opened, corpus, only=names, force=force, announce=announce)
     _warn_failures(corpus)
     if opened.report_path.is_file() and (not names or "report" in names):
         typer.echo(f"report: {_short(opened.report_path)}")
@@ -171,37 +179,7 @@ def import_(
         raise typer.Exit(1)
 
 
-@app.command(
-    epilog="Examples:  nlp-study train   ·   nlp-study train --encoder indobenchmark/indobert-base-p1 --profile gpu"
-)
-def train(
-    study: StudyOption = DEFAULT_STUDY,
-    encoder: Annotated[str, typer.Option(help="Encoder to fine-tune; by default the study's.")] = "",
-    profile: Annotated[str, typer.Option(help="cpu: the study's settings. gpu: settings for a GPU box.")] = "cpu",
-    evaluate: Annotated[bool, typer.Option(help="Measure it on author-disjoint folds first.")] = True,
-    name: Annotated[str, typer.Option(help="Folder name of the model; by default study, encoder and a digest.")] = "",
-    format: FormatOption = TableFormat.TABLE,
-) -> None:
-    """Fine-tune an encoder on the labels and save it.
-
-    The model gets a card with its figures; older models stay, and so do the study's tables.
-    """
-    from nlp_study.pipeline import find_stage, run_stages
-    from nlp_study.stance.profiles import apply_profile
-    from nlp_study.stance.standalone import train_standalone
-
-    opened, corpus = open_study(study)
-    chosen = apply_profile(opened, profile, encoder=encoder)
-    with corpus.lock():
-        run_stages(opened, corpus, only=[find_stage("import").name], announce=_announce)
-        folder, evaluations = train_standalone(chosen, corpus, evaluate=evaluate, name=name)
-    if evaluations.num_rows:
-        _print_scores(evaluations, opened, format=format)
-    shown = folder.relative_to(opened.root) if folder.is_relative_to(opened.root) else folder
-    typer.echo(
-        f'model: {shown}\nto classify with it, set in the study file:  [stance] model = "{shown}"',
-        err=format is not TableFormat.TABLE,
-    )
+cli_models.register(app)  # here, so that --help lists commands in the order of the study
 
 
 @app.command(epilog="Examples:  nlp-study evaluate   ·   nlp-study evaluate --format json")
@@ -217,7 +195,7 @@ def evaluate(
     """
     opened, corpus = open_study(study)
     _run_up_to("evaluate", opened, corpus, force=force)
-    _print_scores(corpus.read(TableName.EVALUATIONS), opened, format=format, output=output)
+    print_scores(corpus.read(TableName.EVALUATIONS), opened, format=format, output=output)
 
 
 @app.command(epilog="Examples:  nlp-study classify   ·   nlp-study classify --format csv --output stance.csv")
@@ -325,8 +303,8 @@ def _run_up_to(stage: str, study: Study, corpus: Corpus, *, force: bool) -> None
     from nlp_study.pipeline import needed_stages, run_stages
 
     with corpus.lock():
-        run_stages(study, corpus, only=needed_stages(stage)[:-1], announce=_announce)
-        found = run_stages(study, corpus, only=[stage], force=force, announce=_announce)
+        run_stages(study, corpus, only=needed_stages(stage)[:-1], announce=announce)
+        found = run_stages(study, corpus, only=[stage], force=force, announce=announce)
     if found[stage] == "skipped":
         from nlp_study.pipeline import find_stage, read_status
 
@@ -334,33 +312,10 @@ def _run_up_to(stage: str, study: Study, corpus: Corpus, *, force: bool) -> None
         raise DataError(f"{stage} cannot run: {reason}")
 
 
-def _announce(status: StageStatus, text: str) -> None:
-    if text == "start":
-        why = f" ({status.reason})" if status.reason else ""
-        typer.echo(f"{status.stage:<11} …{why}", err=True)
-    elif text == "skip":
-        why = f"skipped: {status.reason}" if status.reason else "unchanged"
-        typer.echo(f"{status.stage:<11} {why}", err=True)
-    else:
-        typer.echo(f"{status.stage:<11} {text}", err=True)
-
-
 def _warn_failures(corpus: Corpus) -> None:
     record = corpus.record(TableName.FAILURES)
     if record and record.n_rows:
         typer.echo(f"{record.n_rows} rows could not be used: nlp-study query failures", err=True)
-
-
-def _print_scores(
-    evaluations: Any, study: Study, *, format: TableFormat = TableFormat.TABLE, output: Path | None = None
-) -> None:
-    from nlp_study.metrics import list_scores
-
-    stances = [str(stance) for stance in study.study.stances]
-    scores, confusion = list_scores(evaluations, stances)
-    print_table(scores, format, output=output, title="held-out figures, authors disjoint")
-    if format is TableFormat.TABLE and not output:
-        print_table(confusion, title="confusion of the study's model: rows gold, columns predicted")
 
 
 def _pairs(items: list[str], option: str) -> dict[str, str]:

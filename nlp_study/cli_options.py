@@ -1,16 +1,17 @@
-"""What every command shares: its options, and how it opens a study."""
+"""What commands share: their options, how they open a study, how they say what happens and show scores."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlp_study.tables import TableFormat
+from nlp_study.tables import TableFormat, print_table
 
 if TYPE_CHECKING:
     from nlp_study.config import Study
+    from nlp_study.pipeline import StageStatus
     from nlp_study.store import Corpus
 
 StudyOption = Annotated[
@@ -29,3 +30,28 @@ def open_study(path: Path) -> tuple[Study, Corpus]:
 
     study = load_study(path)
     return study, open_corpus(study.data_dir)
+
+
+def announce(status: StageStatus, text: str) -> None:
+    """Print on stderr that a stage starts, is skipped, or what it counted."""
+    if text == "start":
+        why = f" ({status.reason})" if status.reason else ""
+        typer.echo(f"{status.stage:<11} …{why}", err=True)
+    elif text == "skip":
+        why = f"skipped: {status.reason}" if status.reason else "unchanged"
+        typer.echo(f"{status.stage:<11} {why}", err=True)
+    else:
+        typer.echo(f"{status.stage:<11} {text}", err=True)
+
+
+def print_scores(
+    evaluations: Any, study: Study, *, format: TableFormat = TableFormat.TABLE, output: Path | None = None
+) -> None:
+    """Print the scores of the table `evaluations` and, on a terminal, the confusion of the study's model."""
+    from nlp_study.metrics import list_scores
+
+    stances = [str(stance) for stance in study.study.stances]
+    scores, confusion = list_scores(evaluations, stances)
+    print_table(scores, format, output=output, title="held-out figures, authors disjoint")
+    if format is TableFormat.TABLE and not output:
+        print_table(confusion, title="confusion of the study's model: rows gold, columns predicted")

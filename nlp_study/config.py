@@ -68,12 +68,14 @@ class Source(_Section):
     format: ImportFormat = Field(description="text-dump, id-stance, csv, jsonl or archive")
     columns: dict[str, str] = Field(default_factory=dict, description="our field = column of the file")
     where: dict[str, str] = Field(default_factory=dict, description="keep only rows whose column has this value")
+    licence: str = Field("", description="licence of the posts, for the model card; empty: not stated")
 
 
 class LabelFile(_Section):
     """Human labels kept as text under version control: CSV with the columns of the table `labels`."""
 
     path: str = Field(min_length=1, description="CSV file, relative to the study file")
+    licence: str = Field("", description="licence of the labels, for the model card; empty: not stated")
 
 
 class EncoderSettings(_Section):
@@ -108,7 +110,16 @@ class StanceSettings(_Section):
     frozen_layers: int = Field(
         8, ge=0, le=48, description="lowest layers that stay as they are, with the word embeddings"
     )
-    batch_size: int = Field(8, ge=1, le=1024, description="posts a step")
+    batch_size: int = Field(8, ge=1, le=1024, description="posts a step, on all GPUs together")
+    gradient_accumulation: int = Field(
+        1, ge=1, le=1024, description="parts in which a step is computed; more take less memory"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute layers again instead of keeping them: less memory, a third slower"
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="arithmetic of training; auto: bf16 where the hardware has it"
+    )
     window_tokens: int = Field(256, ge=32, le=8192, description="tokens a window, target included")
     window_overlap: int = Field(32, ge=0, le=4096, description="tokens that neighbouring windows share")
     train_windows: int = Field(
@@ -124,6 +135,14 @@ class StanceSettings(_Section):
     def _check_windows(self) -> StanceSettings:
         if self.window_overlap >= self.window_tokens // 2:
             raise ValueError(f"window_overlap ({self.window_overlap}) must be below half of window_tokens")
+        return self
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> StanceSettings:
+        if self.batch_size % self.gradient_accumulation:
+            raise ValueError(
+                f"batch_size ({self.batch_size}) must be a multiple of gradient_accumulation ({self.gradient_accumulation})"
+            )
         return self
 
 

@@ -135,6 +135,7 @@ _STANCE_CODE = (
     "nlp_study.stance.model",
     "nlp_study.stance.predict",
 )
+_TRAINING_CODE = (*_STANCE_CODE, "nlp_study.stance.train", "nlp_study.stance.tuning", "nlp_study.stance.rates")
 
 _REPORT_READS = (
     "pages", "posts", "labels", "segments", "evaluations", "model", "predictions", "topics", "topic_assignments", "trends",
@@ -176,7 +177,7 @@ STAGES: tuple[Stage, ...] = (
         makes=("evaluations",),
         reads=("labels",),
         settings=("stance", "encoder", *_PAIR_SETTINGS),
-        modules=(*_STANCE_CODE, "nlp_study.stance.train", "nlp_study.stance.baselines", "nlp_study.stance.evaluate"),
+        modules=(*_TRAINING_CODE, "nlp_study.stance.baselines", "nlp_study.stance.evaluate"),
         load=_load("nlp_study.stance.evaluate", "evaluate_stance"),
         files=_stance_files,
         skip_reason=_no_evaluation,
@@ -188,7 +189,7 @@ STAGES: tuple[Stage, ...] = (
         makes=("model",),
         reads=("labels",),
         settings=("stance", "encoder", *_PAIR_SETTINGS),
-        modules=(*_STANCE_CODE, "nlp_study.stance.train"),
+        modules=_TRAINING_CODE,
         load=_load("nlp_study.stance.classify", "train_stance"),
         files=_stance_files,
         skip_reason=_no_labels,
@@ -230,6 +231,7 @@ STAGES: tuple[Stage, ...] = (
         makes=("report",),
         reads=(
             "posts",
+            "duplicates",
             "labels",
             "segments",
             "evaluations",

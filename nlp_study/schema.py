@@ -384,6 +384,9 @@ ALL_TOPICS = -2
 """`topic_id` of a trend row that counts all posts."""
 OUTLIER_TOPIC = -1
 """`topic_id` of segments that belong to no topic."""
+COUNTED_ONCE = "post_id NOT IN (SELECT post_id FROM duplicates WHERE NOT is_first)"
+"""SQL condition: of posts that repeat one another only the first counts."""
+
 MODEL_EVALUATIONS = "evaluations.parquet"
 """File in a model's folder with its held-out predictions, columns as the table `evaluations`."""
 

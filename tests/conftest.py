@@ -84,7 +84,7 @@ def write_posts(folder: Path, *, n_posts: int = 24, n_authors: int = 8) -> list[
                 "title": f"Catatan ke-{i} tentang lapak daring",
                 "author": f"Penulis {i % n_authors}",
                 "author_id": f"penulis{i % n_authors}",
-                "published_at": f"2024-{1 + i % 5:02d}-{1 + i:02d}T09:00:00+07:00",
+                "published_at": f"2024-{1 + i % 5:02d}-{1 + i % 28:02d}T09:00:00+07:00",
                 "paragraphs": [
                     " ".join(make_sentence(100 * i + 10 * p + s, tones[stance]) for s in range(2)) for p in range(3)
                 ],

@@ -39,6 +39,7 @@ def test_template_documents_every_key():
         .replace("# path =", "path =")
         .replace("# columns", "columns")
         .replace("# where", "where")
+        .replace("# licence =", "licence =")
     )
     for name, field in Study.model_fields.items():
         section = shown[name][0] if isinstance(shown[name], list) else shown[name]

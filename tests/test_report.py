@@ -148,6 +148,19 @@ def test_topics_and_their_stances(corpus: Corpus) -> None:
     assert "1 segmen (12%) tidak masuk topik mana pun." in page.text("id")
 
 
+def test_posts_that_repeat_one_another_are_counted_once(corpus: Corpus) -> None:
+    write_everything(corpus)
+    before = gather_content(make_study(), corpus)
+    row = {"group": "p0", "position": 1, "is_first": False, "kind": "near", "share": 0.9, "nearest": "p0"}
+    first = {"post_id": "p0", "group": "p0", "position": 0, "is_first": True, "share": 1.0}
+    write_table(corpus, TableName.DUPLICATES, [first, {"post_id": "p1", **row}])
+    after = gather_content(make_study(), corpus)
+    stance = Stance(POSTS["p1"][1])
+    assert after.targets[0].counts[stance] == before.targets[0].counts[stance] - 1
+    assert after.data.n_posts == before.data.n_posts and after.data.n_repeated == 1
+    assert "repeat another one" in report(make_study(), corpus).text("en")
+
+
 def test_quotations_name_the_post_and_its_stance(corpus: Corpus) -> None:
     write_everything(corpus)
     write_table(

@@ -17,9 +17,11 @@ from nlp_study.stance.baselines import fit_linear_head, predict_embedding, predi
 from nlp_study.stance.model import build_classifier, collate_windows, load_classifier, save_classifier
 from nlp_study.stance.pairs import Pair, read_pairs
 from nlp_study.stance.predict import pool_windows, predict_pairs
-from nlp_study.stance.profiles import GPU_SETTINGS, apply_profile
+from nlp_study.stance.profiles import PROFILES, apply_profile
+from nlp_study.stance.rates import freeze_layers, freeze_unread, parameter_groups
 from nlp_study.stance.standalone import train_standalone
-from nlp_study.stance.train import fit_classifier, freeze_layers, parameter_groups
+from nlp_study.stance.train import fit_classifier
+from nlp_study.stance.tuning import _choose_precision, log_folder
 from nlp_study.stance.windows import cut_windows
 from nlp_study.store import RunRecord, open_corpus
 
@@ -145,20 +147,6 @@ def test_pooling_is_the_mean_over_tokens_then_windows(tiny_bert):
     assert pool_windows(classifier, items, encoder.tokenizer.pad_token_id) == pytest.approx(pooled.numpy(), abs=5e-2)
 
 
-def test_checkpoints_resume(tiny_bert, tmp_path):
-    """Killed after the first epoch: the second call goes on from its checkpoint instead of starting over."""
-    one = SETTINGS.model_copy(update={"epochs": 1})
-    fit_classifier(pairs(), settings=one, stances=STANCES, encoder=str(tiny_bert), seed=1, checkpoints=tmp_path / "c")
-    first = sorted(p.name for p in (tmp_path / "c").glob("checkpoint-*"))
-    assert len(first) == 1
-    _, history = fit_classifier(
-        pairs(), settings=SETTINGS, stances=STANCES, encoder=str(tiny_bert), seed=1, checkpoints=tmp_path / "c"
-    )
-    last = max((tmp_path / "c").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    state = json.loads((last / "trainer_state.json").read_text())
-    assert history.epochs >= 2 and state["global_step"] > int(first[0].split("-")[1])
-
-
 def test_frozen_layers_and_rates(tiny_bert):
     encoder = load_encoder(str(tiny_bert))
     classifier = build_classifier(encoder, n_stances=3)
@@ -167,13 +155,79 @@ def test_frozen_layers_and_rates(tiny_bert):
     assert any("layer.1." in name for name in trained) and not any(
         "layer.0." in name or "embeddings" in name for name in trained
     )
+    classifier.encoder.pooler.requires_grad_(True)
+    items = list(cut_windows(pairs(1), encoder.tokenizer, window_tokens=64, overlap=8))
+    freeze_unread(classifier, collate_windows(items, pad_token_id=0, labels=[1]))
+    assert trained == {name for name, p in classifier.encoder.named_parameters() if p.requires_grad}
+    assert all(p.requires_grad and p.grad is None for p in classifier.head.parameters())
     freeze_layers(classifier.encoder, 0)
     assert not classifier.encoder.embeddings.word_embeddings.weight.requires_grad
+    assert not any(p.requires_grad for p in classifier.encoder.pooler.parameters())  # nothing reads it
     groups = parameter_groups(classifier, learning_rate=1e-4, layer_decay=0.5)
     assert {round(group["lr"], 12) for group in groups[:-1]} >= {1e-4, 5e-5, 2.5e-5}
     assert groups[-1]["lr"] == pytest.approx(1e-4)
     n_trained = sum(p.requires_grad for p in classifier.parameters())
     assert sum(len(group["params"]) for group in groups) == n_trained
+
+
+def test_parts_and_recomputed_layers_learn_the_same(tiny_bert):
+    """A step in two parts, layers computed again: the same gradients with less memory."""
+    settings = SETTINGS.model_copy(update={"epochs": 1, "precision": "fp32"})
+    frugal = settings.model_copy(update={"gradient_accumulation": 2, "gradient_checkpointing": True})
+    found = []
+    for chosen in (settings, settings.model_copy(update={"gradient_checkpointing": True}), frugal):
+        model, history = fit_classifier(pairs(36), settings=chosen, stances=STANCES, encoder=str(tiny_bert), seed=1)
+        assert (history.precision, history.batch_size, history.kept) == ("fp32", 8, "tuned encoder")
+        assert list(history.loss_by_epoch) == ["1"]
+        layers = model.classifier.encoder.encoder.layer
+        assert not any(layer.gradient_checkpointing for layer in layers)  # only while training
+        found.append(torch.cat([p.detach().flatten() for p in model.classifier.parameters()]))
+    assert torch.equal(found[0], found[1])
+    # the classes' weights are balanced within each part, so parts differ a little; Adam moves a weight by up to 1e-3 a step
+    assert float((found[0] - found[2]).abs().mean()) < 1e-3 and not torch.equal(found[0], found[2])
+
+
+def test_the_precision_is_what_the_study_says(tiny_bert, monkeypatch):
+    assert _choose_precision("fp32") == "fp32" and _choose_precision("bf16") == "bf16"
+    monkeypatch.setattr("nlp_study.stance.tuning.has_fast_bfloat16", lambda device: device == "cpu")
+    assert _choose_precision("auto") == "bf16"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
+    assert _choose_precision("auto") == "fp32"
+    with pytest.raises(ModelError, match="Tesla T4 cannot compute in bf16"):
+        _choose_precision("bf16")
+
+
+def test_frozen_layers_kept_in_bf16_are_tuned_above_in_fp32(tiny_bert):
+    settings = SETTINGS.model_copy(update={"epochs": 1, "frozen_layers": 1, "precision": "fp32"})
+    _, history = fit_classifier(pairs(36), settings=settings, stances=STANCES, encoder=str(tiny_bert), seed=1)
+    assert history.precision == "fp32" and history.epochs == 1
+
+
+def test_a_step_too_large_for_the_gpu_says_what_helps(tiny_bert, monkeypatch):
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("transformers.Trainer.training_step", fail)
+    with pytest.raises(ModelError) as caught:
+        fit_classifier(pairs(36), settings=SETTINGS, stances=STANCES, encoder=str(tiny_bert), seed=1)
+    assert "8 posts with 2 windows" in str(caught.value)
+    assert "gradient_accumulation = 2" in caught.value.remedy and "gradient_checkpointing" in caught.value.remedy
+
+
+def test_curves_for_tensorboard(tiny_bert, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    checkpoints = tmp_path / ".checkpoints" / "coba"
+    _, history = fit_classifier(
+        pairs(), settings=SETTINGS, stances=STANCES, encoder=str(tiny_bert), seed=1, checkpoints=checkpoints
+    )
+    assert log_folder(checkpoints) == tmp_path / ".runs" / "coba"
+    events = EventAccumulator(str(log_folder(checkpoints)))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("eval/loss")]
+    assert losses[-len(history.loss_by_epoch) :] == pytest.approx(list(history.loss_by_epoch.values()), abs=1e-3)
 
 
 def test_unlabelled_and_one_class_are_errors(tiny_bert):
@@ -214,7 +268,9 @@ def test_the_linear_head_is_scikit_learns_logistic_regression(n_classes):
 
 
 def test_standalone_training_leaves_the_study_alone(make_study):
-    study = load_study(make_study())
+    path = make_study()
+    path.write_text(path.read_text().replace('format = "jsonl"', 'format = "jsonl"\nlicence = "CC BY 4.0"'))
+    study = load_study(path)
     corpus = open_corpus(study.data_dir)
     import_study_sources(study, corpus, RunRecord(stage="import", fingerprint={}))
     folder, evaluations = train_standalone(study, corpus, evaluate=True)
@@ -223,6 +279,13 @@ def test_standalone_training_leaves_the_study_alone(make_study):
     assert (folder / MODEL_EVALUATIONS).is_file()
     card = (folder / "README.md").read_text()
     assert "| tfidf |" in card and "24 pairs" in card
+    assert "- posts: posts (`posts.jsonl`), licence: CC BY 4.0" in card and "`labels.csv`, licence: not stated" in card
+    assert "| batch_size | 8 |" in card and f"torch {torch.__version__}" in card and "1 process, " in card
+    assert (
+        "| favor |" in card
+        and "Rows gold, columns predicted" in card
+        and "loss on the training pairs by epoch: 1: " in card
+    )
     assert not (study.models_dir / ".checkpoints" / f"{folder.name}.folds").exists()
     again, _ = train_standalone(study, corpus, evaluate=False)
     assert again != folder and folder.is_dir()
@@ -249,7 +312,11 @@ def test_the_gpu_profile_needs_a_gpu(make_study, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     chosen = apply_profile(study, "gpu", encoder="indobenchmark/indobert-base-p1")
     assert chosen.stance_encoder == "indobenchmark/indobert-base-p1"
-    assert chosen.stance.batch_size == GPU_SETTINGS["batch_size"] and chosen.root == study.root
+    assert chosen.stance.batch_size == PROFILES["gpu"].settings["batch_size"] and chosen.root == study.root
+    large = apply_profile(study, "gpu-large")
+    assert large.stance_encoder == "indobenchmark/indobert-large-p1" and large.stance.gradient_checkpointing
+    tweet = apply_profile(study, "gpu", encoder="indolem/indobertweet-base-uncased").stance
+    assert (tweet.window_tokens, tweet.train_windows) == (128, 32) and tweet.epochs == chosen.stance.epochs
     with pytest.raises(ConfigError, match="no profile"):
         apply_profile(study, "tpu")
     frozen = study.model_copy(update={"stance": study.stance.model_copy(update={"epochs": 0})})

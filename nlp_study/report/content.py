@@ -62,7 +62,7 @@ class DataFacts:
     n_authors: int
     n_without_author: int
     n_words: int
-    n_reposts: int
+    n_repeated: int
     n_cut: int
     n_top_authors: int
     n_posts_of_top_authors: int
@@ -162,7 +162,7 @@ def _gather_data(study: Study, corpus: Corpus) -> DataFacts:
             count(DISTINCT coalesce(author_id, author)) AS n_authors,
             count(*) FILTER (coalesce(author_id, author) IS NULL) AS n_without_author,
             coalesce(sum(n_words), 0)::BIGINT AS n_words,
-            count(text_digest) - count(DISTINCT text_digest) AS n_reposts,
+            (SELECT count(*) FROM duplicates WHERE NOT is_first) AS n_repeated,
             count(*) FILTER (is_cut) AS n_cut,
             min(published_at)::DATE AS first_day, max(published_at)::DATE AS last_day
         FROM posts

@@ -69,9 +69,9 @@ PROSE: dict[str, tuple[str, str]] = {
         "{posts} tidak bertanggal: ikut dalam semua jumlah, tetapi tidak masuk grafik waktu.",
         "{posts} without a date count in all totals but are left out of the charts over time.",
     ),
-    "data_reposts": (
-        "{posts} sama persis isinya dengan tulisan lain di dalam korpus.",
-        "{posts} repeat the text of another one word for word.",
+    "data_repeated": (
+        "{posts} mengulang tulisan lain, seluruhnya atau sebagian besar; bersama tulisan pertamanya dihitung sekali.",
+        "{posts} repeat another one, all or most of it; with the first of them they are counted once.",
     ),
     "data_cut": (
         "Dari {posts} hanya halaman pertama yang tersedia.",

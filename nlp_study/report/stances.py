@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_study.estimate import PLAIN_METHOD
 from nlp_study.report.numbers import Share, make_share
 from nlp_study.report.queries import fetch_rows, month_range
-from nlp_study.schema import ALL_TOPICS, Stance, TableName
+from nlp_study.schema import ALL_TOPICS, COUNTED_ONCE, Stance, TableName
 
 if TYPE_CHECKING:
     from nlp_study.config import Study, Target
@@ -109,9 +109,9 @@ def gather_targets(study: Study, corpus: Corpus) -> list[TargetFacts]:
     dated: dict[str, int] = defaultdict(int)
     rows = fetch_rows(
         corpus,
-        """
+        f"""
         SELECT target, stance, count(*) AS n, count(published_at) AS n_dated
-        FROM predictions LEFT JOIN posts USING (post_id) GROUP BY target, stance
+        FROM predictions LEFT JOIN posts USING (post_id) WHERE {COUNTED_ONCE} GROUP BY target, stance
         """,
     )
     for row in rows:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_study.report.numbers import Share, make_share
 from nlp_study.report.queries import fetch_rows, month_range
 from nlp_study.report.stances import choose_stances
-from nlp_study.schema import OUTLIER_TOPIC, Stance, TableName
+from nlp_study.schema import COUNTED_ONCE, OUTLIER_TOPIC, Stance, TableName
 
 if TYPE_CHECKING:
     from nlp_study.config import Study
@@ -143,13 +143,13 @@ def _gather_periods(corpus: Corpus, topic_ids: Sequence[int]) -> tuple[str, list
     """Count, in each period, the dated posts that touch a topic, of all dated posts with a segment."""
     rows = fetch_rows(
         corpus,
-        """
+        f"""
+        WITH touched AS (
+            SELECT post_id, topic_id, month FROM topic_assignments JOIN posts USING (post_id)
+            WHERE month IS NOT NULL AND {COUNTED_ONCE})
         SELECT month, topic_id, count(*) AS n FROM (
-            SELECT DISTINCT post_id, topic_id, month FROM topic_assignments JOIN posts USING (post_id)
-            WHERE month IS NOT NULL
-            UNION ALL
-            SELECT DISTINCT post_id, NULL, month FROM topic_assignments JOIN posts USING (post_id)
-            WHERE month IS NOT NULL)
+            SELECT DISTINCT post_id, topic_id, month FROM touched
+            UNION ALL SELECT DISTINCT post_id, NULL, month FROM touched)
         GROUP BY ALL
         """,
     )
@@ -186,9 +186,10 @@ def _gather_stances(study: Study, corpus: Corpus, topic_ids: Sequence[int]) -> d
     counts: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
     rows = fetch_rows(
         corpus,
-        """
+        f"""
         SELECT target, topic_id, stance, count(*) AS n
         FROM (SELECT DISTINCT post_id, topic_id FROM topic_assignments) JOIN predictions USING (post_id)
+        WHERE {COUNTED_ONCE}
         GROUP BY ALL
         """,
     )

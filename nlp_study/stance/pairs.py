@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nlp_study.deduplicate import NearDuplicate, find_near_duplicates
@@ -33,6 +34,7 @@ class Pair:
     aliases: tuple[str, ...]
     group: str
     stance: Stance | None = None
+    published_at: datetime | None = None
 
 
 def post_text(title: str, paragraphs: Sequence[dict[str, str]]) -> str:
@@ -79,19 +81,28 @@ def _gold(study: Study, corpus: Corpus) -> dict[tuple[str, str], Stance]:
 
 def _every_pair(study: Study, corpus: Corpus, gold: dict[tuple[str, str], Stance], *, grouped: bool) -> Iterator[Pair]:
     """Yield all pairs; near-duplicates are looked for only where pairs will be split (`grouped`)."""
-    columns = ["post_id", "title", "paragraphs", "author_id", "author", "text_digest"]
+    columns = ["post_id", "title", "paragraphs", "author_id", "author", "text_digest", "published_at"]
     rows = corpus.read(TableName.POSTS, columns=columns).to_pylist()
     texts = [post_text(row["title"], row["paragraphs"]) for row in rows]
     groups = group_posts(rows, find_near_duplicates(texts) if grouped else ())
     for row, text, group in zip(rows, texts, groups, strict=True):
         for target in study.targets:
-            yield make_pair(row["post_id"], target, text, group, gold.get((row["post_id"], target.id)))
+            stance = gold.get((row["post_id"], target.id))
+            yield make_pair(row["post_id"], target, text, group, stance, published_at=row["published_at"])
 
 
-def make_pair(post_id: str, target: Target, text: str, group: str, stance: Stance | None = None) -> Pair:
+def make_pair(
+    post_id: str,
+    target: Target,
+    text: str,
+    group: str,
+    stance: Stance | None = None,
+    *,
+    published_at: datetime | None = None,
+) -> Pair:
     """Put a post and a target together."""
     aliases = tuple(dict.fromkeys((target.name, *target.aliases)))
-    return Pair(post_id, target.id, target.name, text, aliases, group, stance)
+    return Pair(post_id, target.id, target.name, text, aliases, group, stance, published_at)
 
 
 def group_posts(rows: Sequence[dict[str, Any]], duplicates: Sequence[NearDuplicate] = ()) -> list[str]:

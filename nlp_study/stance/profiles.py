@@ -2,27 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from nlp_study.config import Study
+from nlp_study.config import StanceSettings, Study
 from nlp_study.errors import ConfigError, ModelError
 
-GPU_SETTINGS: dict[str, Any] = {
-    "epochs": 8,
-    "learning_rate": 2e-5,
-    "frozen_layers": 0,
-    "batch_size": 16,
-    "window_tokens": 512,
-    "window_overlap": 64,
-    "train_windows": 8,
-    "folds": 5,
-    "seeds": (1, 2, 3),
+
+@dataclass(frozen=True)
+class Profile:
+    """Settings of [stance] that suit a machine.
+
+    `encoder` is fine-tuned where neither the command nor the study file names one.
+    """
+
+    about: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    encoder: str = ""
+    needs_gpu: bool = True
+
+
+PROFILES: dict[str, Profile] = {
+    "cpu": Profile(
+        about="the study's settings, or three epochs where its encoder stays as it is",
+        settings={"epochs": 3, "folds": 3, "seeds": (1,)},
+        needs_gpu=False,
+    ),
+    "gpu": Profile(
+        about="IndoBERT base and its like; everything is tuned, windows fill the encoder",
+        settings={
+            "epochs": 8,
+            "learning_rate": 2e-5,
+            "layer_decay": 0.9,
+            "frozen_layers": 0,
+            "batch_size": 16,
+            "gradient_accumulation": 4,
+            "window_tokens": 512,
+            "window_overlap": 64,
+            "train_windows": 8,
+            "folds": 5,
+            "seeds": (1, 2, 3),
+        },
+        encoder="indobenchmark/indobert-base-p1",
+    ),
+    "gpu-large": Profile(
+        about="IndoBERT large and its like; smaller steps, layers computed again to save memory",
+        settings={
+            "epochs": 10,
+            "learning_rate": 1e-5,
+            "layer_decay": 0.95,
+            "frozen_layers": 0,
+            "batch_size": 16,
+            "gradient_accumulation": 4,
+            "gradient_checkpointing": True,
+            "window_tokens": 512,
+            "window_overlap": 64,
+            "train_windows": 8,
+            "patience": 3,
+            "folds": 5,
+            "seeds": (1, 2, 3),
+        },
+        encoder="indobenchmark/indobert-large-p1",
+    ),
 }
-"""Everything is tuned, windows fill the encoder, and the evaluation repeats over seeds: minutes on one GPU."""
+"""Rates and epochs lie in the ranges usual for BERT (Devlin et al. 2019, section A.3); they were not tuned on a corpus of
+ours, `nlp-study tune` finds a study's own. Memory is reckoned from tokens a pass (4 posts of 8 windows), not measured."""
 
-
-CPU_SETTINGS: dict[str, Any] = {"epochs": 3, "folds": 3, "seeds": (1,)}
-"""For a study whose encoder stays as it is (`epochs = 0`): whoever asks for a training gets one, of bearable length."""
+ENCODER_SETTINGS: dict[str, dict[str, Any]] = {
+    "indolem/indobertweet-base-uncased": {"window_tokens": 128, "window_overlap": 16, "train_windows": 32},
+}
+"""What an encoder needs whatever the GPU: IndoBERTweet was trained further on tweets (Koto et al. 2021, arXiv:2109.04607),
+so a post is read in windows nearer to a tweet's length, and in four times as many."""
 
 
 def apply_profile(study: Study, profile: str, *, encoder: str = "") -> Study:
@@ -31,29 +81,36 @@ def apply_profile(study: Study, profile: str, *, encoder: str = "") -> Study:
     Raises
     ------
     ConfigError : there is no such profile.
-    ModelError : the profile is `gpu` and there is no GPU that torch can use.
+    ModelError : the profile needs a GPU and there is none that torch can use.
     """
-    if profile not in ("cpu", "gpu"):
-        raise ConfigError(f"no profile «{profile}»", remedy="profiles are cpu and gpu")
-    changes: dict[str, Any] = {"encoder": encoder} if encoder else {}
-    if profile == "gpu":
-        _require_gpu()
-        changes |= GPU_SETTINGS
-    elif not study.stance.epochs:
-        changes |= CPU_SETTINGS
-    stance = study.stance.model_copy(update={**changes, "model": ""})
-    chosen = study.model_copy(update={"stance": stance})
-    chosen._root = study.root
-    return chosen
+    chosen = PROFILES.get(profile)
+    if chosen is None:
+        known = "; ".join(f"{name}: {found.about}" for name, found in PROFILES.items())
+        raise ConfigError(f"no profile «{profile}»", remedy=f"choose one of  {known}")
+    if chosen.needs_gpu:
+        _require_gpu(profile)
+    changes: dict[str, Any] = dict(chosen.settings) if chosen.needs_gpu or not study.stance.epochs else {}
+    name = encoder or study.stance.encoder or chosen.encoder
+    if chosen.needs_gpu:
+        changes |= ENCODER_SETTINGS.get(name, {})
+    return change_stance(study, {**changes, "encoder": name, "model": ""})
 
 
-def _require_gpu() -> None:
+def change_stance(study: Study, changes: dict[str, Any]) -> Study:
+    """Return the study with other settings under [stance], checked as those of the file are."""
+    stance = StanceSettings.model_validate(study.stance.model_dump() | changes)
+    changed = study.model_copy(update={"stance": stance})
+    changed._root = study.root
+    return changed
+
+
+def _require_gpu(profile: str) -> None:
     import torch
 
     if torch.cuda.is_available():
         return
     build = f"torch {torch.__version__}" + ("" if torch.version.cuda else ", a build without CUDA")
     raise ModelError(
-        f"the gpu profile needs a CUDA GPU, and none is visible ({build})",
+        f"the {profile} profile needs a CUDA GPU, and none is visible ({build})",
         remedy="run it on a GPU box with a CUDA build of torch, or fine-tune here, slower: make train PROFILE=cpu",
     )

@@ -8,19 +8,18 @@ with `epochs = 0` it is all there is.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-import math
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from nlp_study.encoders import Encoder, has_fast_bfloat16, load_encoder
+from nlp_study.encoders import Encoder, load_encoder
 from nlp_study.errors import DataError
 from nlp_study.schema import Stance
 from nlp_study.stance.baselines import fit_linear_head
@@ -33,9 +32,12 @@ from nlp_study.stance.layers import (
     save_prepared,
     split_layers,
 )
-from nlp_study.stance.model import StanceClassifier, StanceConfig, TrainedStance, build_classifier, collate_windows
+from nlp_study.stance.model import StanceClassifier, StanceConfig, TrainedStance, build_classifier
 from nlp_study.stance.pairs import Pair, split_folds
 from nlp_study.stance.predict import classify_features, pool_windows, predict_windows, read_windows
+from nlp_study.stance.processes import is_main, n_processes, share_tensors, wait_for_all
+from nlp_study.stance.rates import freeze_layers
+from nlp_study.stance.tuning import LINEAR_HEAD, Example, OnEpoch, Tuning, tune_classifier
 from nlp_study.stance.windows import Windows
 
 if TYPE_CHECKING:
@@ -48,16 +50,21 @@ logger = logging.getLogger(__name__)
 MIN_LABELS_FOR_STOPPING = 40
 """Below this a held-out part for early stopping would be a handful of posts and cost more than it tells."""
 
-LINEAR_HEAD = "linear head"
-"""What `FitHistory.kept` says when the encoder stayed as it was."""
-
 _STOPPING_FOLDS = 6
 """One sixth of the authors decides when to stop."""
+
+_UNLEARNED = frozenset({"model", "folds", "seeds", "gradient_accumulation", "gradient_checkpointing"})
+"""Settings that change nothing a training learns: it may go on from a checkpoint although they were changed."""
 
 
 @dataclass(frozen=True)
 class FitHistory:
-    """How a training went; `kept` says whether the tuned encoder or the linear head on the frozen one was kept."""
+    """How a training went.
+
+    `kept` says whether the tuned encoder or the linear head on the frozen one was kept. `batch_size` counts the posts of a
+    step in all processes; `resumed_at` is the epoch of the checkpoint that the training went on from, 0 if it ran through.
+    `loss_by_epoch` is the loss on the stopping pairs after each epoch (on the tuned pairs if there are none).
+    """
 
     n_labels: int
     n_stopping: int
@@ -68,12 +75,12 @@ class FitHistory:
     n_tokens_read: int
     n_tokens_total: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Example:
-    windows: Windows
-    label: int
+    precision: str = "fp32"
+    device: str = "cpu"
+    n_processes: int = 1
+    batch_size: int = 0
+    resumed_at: float = 0.0
+    loss_by_epoch: dict[str, float] = field(default_factory=dict)
 
 
 def fit_classifier(
@@ -88,8 +95,9 @@ def fit_classifier(
     prepared: Prepared | None = None,
     checkpoints: Path | None = None,
     show_progress: bool = True,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[TrainedStance, FitHistory]:
-    """Fine-tune an encoder on labelled pairs.
+    """Fine-tune an encoder on labelled pairs; every process that takes part returns the same model.
 
     Parameters
     ----------
@@ -100,11 +108,12 @@ def fit_classifier(
     seed : decides the stopping authors, the order of posts and dropout.
     prepared : what `prepare_pairs` made of the pairs with these settings and this encoder; None: it is made here.
     checkpoints : folder for checkpoints; an interrupted training goes on from the last one. None: nothing is kept.
+    on_epoch : called after each epoch with its number and the loss on the stopping authors; what it raises ends the training.
 
     Raises
     ------
     DataError : a pair has no label, or all labels are one class.
-    ModelError : the encoder cannot be loaded.
+    ModelError : the encoder cannot be loaded, or does not fit the settings or the hardware.
     """
     import time
 
@@ -125,14 +134,11 @@ def fit_classifier(
         prepared = prepare_pairs(loaded, pairs, settings, show_progress=show_progress)
     read = [item.limit(settings.train_windows) if settings.epochs else item for item in prepared.windows]
     tuning, stopping = _hold_out_authors(pairs, seed) if settings.epochs else (list(range(len(pairs))), [])
-    weights, bias = fit_linear_head(prepared.features[tuning], [pairs[i] for i in tuning], names)
-    with torch.no_grad():
-        classifier.head.weight.copy_(torch.from_numpy(weights))
-        classifier.head.bias.copy_(torch.from_numpy(bias))
-    epochs, at_start, at_best, kept = 0.0, None, None, LINEAR_HEAD
+    _start_head(classifier, prepared.features[tuning], [pairs[i] for i in tuning], names)
+    tuned = Tuning(0.0, None, None, LINEAR_HEAD, "fp32", 0, 0.0)
     if settings.epochs:
-        examples = [_Example(item, names.index(str(pair.stance))) for item, pair in zip(read, pairs, strict=True)]
-        epochs, at_start, at_best, kept = _tune(
+        examples = [Example(item, names.index(str(pair.stance))) for item, pair in zip(read, pairs, strict=True)]
+        tuned = tune_classifier(
             upper_classifier(classifier, settings.frozen_layers) if _has_hidden(read) else classifier,
             [examples[i] for i in tuning],
             [examples[i] for i in stopping],
@@ -140,18 +146,19 @@ def fit_classifier(
             seed=seed,
             pad_token_id=loaded.tokenizer.pad_token_id,
             checkpoints=checkpoints,
+            inputs=_digest_inputs(settings, loaded, read, pairs, seed) if checkpoints else "",
             show_progress=show_progress,
+            on_epoch=on_epoch,
         )
     history = FitHistory(
         n_labels=len(pairs),
         n_stopping=len(stopping),
-        epochs=epochs,
-        loss_at_start=at_start,
-        loss_at_best=at_best,
-        kept=kept,
         n_tokens_read=sum(item.n_tokens for item in read),
         n_tokens_total=sum(item.n_tokens_total for item in read),
         seconds=round(time.monotonic() - started, 1),
+        device=_device_name(),
+        n_processes=n_processes(),
+        **asdict(tuned),
     )
     config = _window_config(loaded, settings)
     config = replace(config, stances=tuple(names), seed=seed, n_labels=len(pairs), trained=asdict(history))
@@ -171,10 +178,9 @@ def prepare_pairs(
     Parameters
     ----------
     encoder : as loaded; training changes it.
-    kept : folder where the result is kept for the next call with the same pairs; None: it is not.
+    kept : folder where the result is kept for the next call with the same pairs; None: it is not. Of several processes the
+        main one reads, and the others take what it kept.
     """
-    from tqdm import tqdm
-
     windows = read_windows(_window_config(encoder, settings), pairs, encoder.tokenizer)
     n_frozen = settings.frozen_layers if settings.epochs else 0
     split = split_layers(encoder.model, n_frozen)
@@ -182,8 +188,27 @@ def prepare_pairs(
         split = None
     n_frozen = n_frozen if split else 0
     file = kept / f"{digest_windows(encoder.digest, n_frozen, windows)}.safetensors" if kept else None
-    if file and (found := load_prepared(file, windows)) is not None:
-        return found
+    if file is None:
+        return _read_pairs(encoder, windows, split, n_frozen, show_progress=show_progress)
+    found = load_prepared(file, windows) if is_main() else None
+    if found is None and is_main():
+        found = _read_pairs(encoder, windows, split, n_frozen, show_progress=show_progress)
+        save_prepared(file, found)
+    wait_for_all()
+    found = found or load_prepared(file, windows)
+    return found or _read_pairs(encoder, windows, split, n_frozen, show_progress=False)
+
+
+def _read_pairs(
+    encoder: Encoder,
+    windows: list[Windows],
+    split: tuple[torch.nn.Module, torch.nn.Module] | None,
+    n_frozen: int,
+    *,
+    show_progress: bool,
+) -> Prepared:
+    from tqdm import tqdm
+
     pad_token_id = encoder.tokenizer.pad_token_id
     classifier = build_classifier(encoder, n_stances=2)
     n_windows = sum(len(item.encoded) for item in windows)
@@ -194,10 +219,7 @@ def prepare_pairs(
             features = pool_windows(upper_classifier(classifier, n_frozen), windows, pad_token_id)
         else:
             features = pool_windows(classifier, windows, pad_token_id, progress=bar.update)
-    prepared = Prepared(windows, features)
-    if file:
-        save_prepared(file, prepared)
-    return prepared
+    return Prepared(windows, features)
 
 
 def upper_classifier(classifier: StanceClassifier, n_frozen: int) -> StanceClassifier:
@@ -245,138 +267,32 @@ def _window_config(encoder: Encoder, settings: StanceSettings) -> StanceConfig:
     )
 
 
-def freeze_layers(encoder: torch.nn.Module, n_layers: int) -> None:
-    """Freeze the word embeddings always, and the `n_layers` lowest layers with all embeddings if it is above 0.
-
-    Word embeddings hold most parameters of a small encoder and some hundred posts touch few of them.
-    """
-    for name, parameter in encoder.named_parameters():
-        depth = _depth(name)
-        frozen = "word_embeddings" in name or (n_layers > 0 and depth <= n_layers)
-        parameter.requires_grad_(not frozen)
-
-
-def _depth(name: str) -> int:
-    """Layer of a parameter: 0 for embeddings, 1 for the lowest layer; parameters behind the layers count as highest."""
-    match = re.search(r"(?:^|\.)(?:layer|layers|h|block)\.(\d+)\.", name)
-    if match:
-        return int(match.group(1)) + 1
-    return 0 if "embed" in name else 10**6
+def _start_head(
+    classifier: StanceClassifier, features: np.ndarray, pairs: Sequence[Pair], stances: Sequence[str]
+) -> None:
+    """Set the head to logistic regression on features, shape (n_pairs, hidden); the same in every process."""
+    weights, bias = fit_linear_head(features, pairs, stances)
+    with torch.no_grad():
+        classifier.head.weight.copy_(torch.from_numpy(weights))
+        classifier.head.bias.copy_(torch.from_numpy(bias))
+    share_tensors(classifier.head.parameters())
 
 
-def parameter_groups(classifier: StanceClassifier, *, learning_rate: float, layer_decay: float) -> list[dict[str, Any]]:
-    """Return optimizer groups in which each layer learns `layer_decay` times as fast as the one above.
-
-    Biases and norms are not decayed (as in the BERT reference implementation).
-    """
-    named = [(name, p) for name, p in classifier.encoder.named_parameters() if p.requires_grad]
-    top = max((d for d in (_depth(name) for name, _ in named) if d < 10**6), default=0)
-    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
-    for name, parameter in named:
-        rate = learning_rate * layer_decay ** max(0, top - _depth(name))
-        decay = 0.0 if name.endswith("bias") or "norm" in name.lower() else 0.01
-        groups.setdefault((rate, decay), []).append(parameter)
-    listed = [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in groups.items()]
-    head = {"params": list(classifier.head.parameters()), "lr": learning_rate, "weight_decay": 0.0}
-    return [*listed, head]
+def _digest_inputs(
+    settings: StanceSettings, encoder: Encoder, windows: Sequence[Windows], pairs: Sequence[Pair], seed: int
+) -> str:
+    """Digest of all that decides what a training learns, so that it never goes on from another one's checkpoint."""
+    inputs = [
+        settings.model_dump(mode="json", exclude=set(_UNLEARNED)),
+        digest_windows(encoder.digest, settings.frozen_layers, windows),
+        [(pair.post_id, pair.target, str(pair.stance)) for pair in pairs],
+        seed,
+    ]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def _tune(
-    classifier: StanceClassifier,
-    tuning: list[_Example],
-    stopping: list[_Example],
-    *,
-    settings: StanceSettings,
-    seed: int,
-    pad_token_id: int,
-    checkpoints: Path | None,
-    show_progress: bool,
-) -> tuple[float, float | None, float | None, str]:
-    """Run the Trainer; return epochs, the stopping loss at start and at best, and what was kept."""
-    from transformers import EarlyStoppingCallback, Trainer
-
-    def collate(items: list[_Example]) -> dict[str, torch.Tensor]:
-        labels = [item.label for item in items]
-        return collate_windows([item.windows for item in items], pad_token_id=pad_token_id, labels=labels)
-
-    initial = {name: p.detach().clone() for name, p in classifier.named_parameters() if p.requires_grad}
-    groups = parameter_groups(classifier, learning_rate=settings.learning_rate, layer_decay=settings.layer_decay)
-    with TemporaryDirectory(prefix="nlp-study-") as scratch:
-        folder = checkpoints or Path(scratch)
-        arguments = _training_arguments(folder, settings, seed, n_steps=_n_steps(tuning, settings), stop=bool(stopping))
-        trainer = Trainer(
-            model=classifier,
-            args=arguments,
-            data_collator=collate,
-            train_dataset=tuning,
-            eval_dataset=stopping or None,
-            optimizers=(torch.optim.AdamW(groups), None),
-            callbacks=[EarlyStoppingCallback(settings.patience)] if stopping else None,
-        )
-        _set_progress(trainer, show_progress)
-        at_start = trainer.evaluate()["eval_loss"] if stopping else None
-        has_checkpoint = checkpoints is not None and any(folder.glob("checkpoint-*"))
-        trainer.train(resume_from_checkpoint=True if has_checkpoint else None)
-        epochs = float(trainer.state.epoch or 0)
-        at_best = trainer.state.best_metric
-    if at_start is not None and (at_best is None or not at_best < at_start):
-        with torch.no_grad():
-            for name, parameter in classifier.named_parameters():
-                if name in initial:
-                    parameter.copy_(initial[name])
-        return epochs, at_start, at_best, LINEAR_HEAD
-    return epochs, at_start, at_best, "tuned encoder"
-
-
-def _training_arguments(folder: Path, settings: StanceSettings, seed: int, *, n_steps: int, stop: bool) -> Any:
-    from transformers import TrainingArguments
-
-    cuda = torch.cuda.is_available()
-    return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=max(1, round(0.1 * n_steps)),
-        bf16=has_fast_bfloat16("cuda" if cuda else "cpu"),
-        use_cpu=not cuda,
-        dataloader_pin_memory=cuda,
-        eval_strategy="epoch" if stop else "no",
-        save_strategy="epoch" if stop else "no",
-        save_total_limit=2,
-        load_best_model_at_end=stop,
-        metric_for_best_model="eval_loss" if stop else None,
-        greater_is_better=False if stop else None,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        logging_strategy="epoch",
-        report_to=_report_to(),
-        seed=seed,
-        data_seed=seed,
-    )
-
-
-def _report_to() -> list[str]:
-    from importlib.util import find_spec
-
-    return ["tensorboard"] if torch.cuda.is_available() and find_spec("tensorboard") else []
-
-
-def _n_steps(tuning: list[_Example], settings: StanceSettings) -> int:
-    return math.ceil(math.ceil(len(tuning) / settings.batch_size) * settings.epochs)
-
-
-def _set_progress(trainer: Any, show: bool) -> None:
-    """The Trainer prints dictionaries on stdout and draws bars everywhere; keep one bar, on a terminal only."""
-    import sys
-
-    from transformers import PrinterCallback, ProgressCallback
-
-    trainer.remove_callback(PrinterCallback)
-    if not (show and sys.stderr.isatty()):
-        trainer.remove_callback(ProgressCallback)
+def _device_name() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 def _class_weights(pairs: Sequence[Pair], stances: Sequence[str]) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nlp_study.stance.pairs import Pair, names_target
@@ -19,14 +19,16 @@ class Windows:
 
     `encoded[i]` holds the tokenizer's fields for window i (`input_ids`, `attention_mask`, perhaps `token_type_ids`), each a
     list of at most `window_tokens` ints. `spans[i]` is the range of the post's tokens in window i, `ranks[i]` how telling
-    the window is (0: the most). `n_tokens_total` counts the tokens of the whole post; special tokens and the target's are
-    not counted. `hidden[i]`, where it is filled, is the window after the frozen layers, shape (n_tokens, hidden).
+    the window is (0: the most), `named[i]` how often it names the target. `n_tokens_total` counts the tokens of the whole
+    post; special tokens and the target's are not counted. `hidden[i]`, where it is filled, is the window after the frozen
+    layers, shape (n_tokens, hidden).
     """
 
     encoded: list[dict[str, list[int]]]
     spans: list[tuple[int, int]]
     ranks: list[int]
     n_tokens_total: int
+    named: list[int] = field(default_factory=list)
     hidden: list[torch.Tensor] | None = None
 
     @property
@@ -53,6 +55,7 @@ class Windows:
             encoded=[self.encoded[i] for i in kept],
             spans=[self.spans[i] for i in kept],
             ranks=[self.ranks[i] for i in kept],
+            named=[self.named[i] for i in kept] if self.named else [],
             hidden=None if self.hidden is None else [self.hidden[i] for i in kept],
         )
 
@@ -113,6 +116,7 @@ def _collect(pair: Pair, windows: list[int], encoding: Any) -> Windows:
         spans=[(position[found[0]], position[found[-1]] + 1) if found else (0, 0) for found in offsets],
         ranks=[order.index(i) for i in range(len(windows))],
         n_tokens_total=len(every),
+        named=hits,
     )
 
 
