@@ -21,14 +21,13 @@ from nlp_study.cli_options import (
     StudyOption,
     announce,
     open_study,
-    print_scores,
+    run_up_to,
 )
 from nlp_study.errors import ConfigError, DataError, StudyError
 from nlp_study.schema import ImportFormat, TableName
 from nlp_study.tables import TableFormat, print_table
 
 if TYPE_CHECKING:
-    from nlp_study.config import Study
     from nlp_study.store import Corpus
 
 INTERRUPTED = 130
@@ -182,22 +181,6 @@ def import_(
 cli_models.register(app)  # here, so that --help lists commands in the order of the study
 
 
-@app.command(epilog="Examples:  nlp-study evaluate   ·   nlp-study evaluate --format json")
-def evaluate(
-    study: StudyOption = DEFAULT_STUDY,
-    format: FormatOption = TableFormat.TABLE,
-    output: OutputOption = None,
-    force: ForceOption = False,
-) -> None:
-    """Measure the classifier beside its baselines.
-
-    Authors are never shared between training and test.
-    """
-    opened, corpus = open_study(study)
-    _run_up_to("evaluate", opened, corpus, force=force)
-    print_scores(corpus.read(TableName.EVALUATIONS), opened, format=format, output=output)
-
-
 @app.command(epilog="Examples:  nlp-study classify   ·   nlp-study classify --format csv --output stance.csv")
 def classify(
     study: StudyOption = DEFAULT_STUDY,
@@ -207,7 +190,7 @@ def classify(
 ) -> None:
     """Decide the stance of every post toward every target."""
     opened, corpus = open_study(study)
-    _run_up_to("classify", opened, corpus, force=force)
+    run_up_to("classify", opened, corpus, force=force)
     query = "SELECT target, stance, count(*) AS posts FROM predictions GROUP BY ALL ORDER BY ALL"
     if output or format is not TableFormat.TABLE:
         query = "SELECT p.*, posts.title FROM predictions p JOIN posts USING (post_id) ORDER BY post_id, target"
@@ -223,7 +206,7 @@ def topics(
 ) -> None:
     """Find topics among the segments and show their words."""
     opened, corpus = open_study(study)
-    _run_up_to("topics", opened, corpus, force=force)
+    run_up_to("topics", opened, corpus, force=force)
     query = "SELECT topic_id, n_segments, n_posts, array_to_string(words, ' ') AS words FROM topics ORDER BY topic_id"
     print_table(corpus.fetch(query), format, output=output)
 
@@ -240,7 +223,7 @@ def trends(
     from nlp_study.schema import ALL_TOPICS
 
     opened, corpus = open_study(study)
-    _run_up_to("trends", opened, corpus, force=force)
+    run_up_to("trends", opened, corpus, force=force)
     query = (
         "SELECT strftime(month, '%Y-%m') AS month, target, stance, n_stance, n_posts, share, share_low, share_high "
         "FROM trends WHERE topic_id = $topic ORDER BY target, month, stance"
@@ -252,7 +235,7 @@ def trends(
 def report(study: StudyOption = DEFAULT_STUDY, force: ForceOption = False) -> None:
     """Write the report from what the stages have made."""
     opened, corpus = open_study(study)
-    _run_up_to("report", opened, corpus, force=force)
+    run_up_to("report", opened, corpus, force=force)
     typer.echo(f"report: {_short(opened.report_path)}")
 
 
@@ -296,20 +279,6 @@ def show(
 
     _, corpus = open_study(study)
     print_post(corpus, post_id, whole_page=page)
-
-
-def _run_up_to(stage: str, study: Study, corpus: Corpus, *, force: bool) -> None:
-    """Run a stage and whatever it waits for; `force` runs the stage itself again."""
-    from nlp_study.pipeline import needed_stages, run_stages
-
-    with corpus.lock():
-        run_stages(study, corpus, only=needed_stages(stage)[:-1], announce=announce)
-        found = run_stages(study, corpus, only=[stage], force=force, announce=announce)
-    if found[stage] == "skipped":
-        from nlp_study.pipeline import find_stage, read_status
-
-        reason = read_status(find_stage(stage), study, corpus).reason
-        raise DataError(f"{stage} cannot run: {reason}")
 
 
 def _warn_failures(corpus: Corpus) -> None:

@@ -1,4 +1,4 @@
-"""Commands that make models: train, tune."""
+"""Commands that make and measure models: train, tune, evaluate, models."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import typer
 
 from nlp_study.cli_options import (
     DEFAULT_STUDY,
+    ForceOption,
     FormatOption,
     OutputOption,
     StudyOption,
     announce,
     open_study,
     print_scores,
+    run_up_to,
 )
+from nlp_study.stance.protocols import Protocol
 from nlp_study.tables import TableFormat, print_table
 
 if TYPE_CHECKING:
@@ -43,6 +46,43 @@ def register(app: typer.Typer) -> None:
         epilog="Examples:  nlp-study tune --trials 20   ·   nlp-study tune --profile gpu --trials 100 --timeout 480   ·   "
         "nlp-study tune --encoder e5-small-id --folds 3 --format csv"
     )(tune)
+    app.command(
+        epilog="Examples:  nlp-study evaluate   ·   nlp-study evaluate --protocol target   ·   "
+        "nlp-study evaluate --format json"
+    )(evaluate)
+    models = typer.Typer(no_args_is_help=True, help="Models trained so far: list, show, compare.")
+    models.command("list", epilog="Example:  nlp-study models list --format csv")(list_models)
+    models.command("show", epilog="Example:  nlp-study models show my-study-e5-small-id-1a2b3c4d")(show_model)
+    models.command("compare", epilog="Example:  nlp-study models compare FIRST SECOND")(compare_models)
+    app.add_typer(models, name="models")
+
+
+def evaluate(
+    study: StudyOption = DEFAULT_STUDY,
+    protocol: Annotated[
+        Protocol,
+        typer.Option(help="author: folds of authors. target: each target by the others. time: future by past."),
+    ] = Protocol.AUTHOR,
+    format: FormatOption = TableFormat.TABLE,
+    output: OutputOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Measure the classifier beside its baselines, on labels that it has not seen.
+
+    Under every protocol no author, text or near-duplicate stands in training and test. Intervals come from resampling
+    authors. Protocol author fills the table evaluations; the others are kept under data/protocols.
+    """
+    from nlp_study.schema import TableName
+    from nlp_study.stance.evaluate import evaluate_protocol
+
+    opened, corpus = open_study(study)
+    if protocol is Protocol.AUTHOR:
+        run_up_to("evaluate", opened, corpus, force=force)
+        evaluations = corpus.read(TableName.EVALUATIONS)
+    else:
+        with _imported(opened, corpus):
+            evaluations = evaluate_protocol(opened, corpus, protocol, force=force)
+    print_scores(evaluations, opened, format=format, output=output)
 
 
 def train(
@@ -110,6 +150,41 @@ def tune(
         f"settings to paste into the study file: {_shown(found.settings_file, opened)}",
         err=format is not TableFormat.TABLE,
     )
+
+
+def list_models(
+    study: StudyOption = DEFAULT_STUDY, format: FormatOption = TableFormat.TABLE, output: OutputOption = None
+) -> None:
+    """List the models under paths.models, the newest last, with their held-out figures."""
+    from nlp_study.stance.registry import list_registry
+
+    opened, corpus = open_study(study)
+    print_table(list_registry(opened, corpus), format, output=output)
+
+
+def show_model(
+    model: Annotated[str, typer.Argument(help="Folder name of the model, or its first characters.")],
+    study: StudyOption = DEFAULT_STUDY,
+) -> None:
+    """Print a model's card."""
+    from nlp_study.stance.registry import find_model
+
+    opened, _ = open_study(study)
+    typer.echo((find_model(opened, model) / "README.md").read_text(encoding="utf-8"))
+
+
+def compare_models(
+    first: Annotated[str, typer.Argument(help="Folder name of a model.")],
+    second: Annotated[str, typer.Argument(help="Folder name of another.")],
+    study: StudyOption = DEFAULT_STUDY,
+    format: FormatOption = TableFormat.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Compare two models on the held-out pairs that both have, with an interval for the difference."""
+    from nlp_study.stance.registry import compare_registry
+
+    opened, _ = open_study(study)
+    print_table(compare_registry(opened, first, second), format, output=output)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What commands share: their options, how they open a study, how they say what happens and show scores."""
+"""What commands share: their options, how they open a study, run stages, say what happens and show scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nlp_study.errors import DataError
 from nlp_study.tables import TableFormat, print_table
 
 if TYPE_CHECKING:
@@ -44,14 +45,33 @@ def announce(status: StageStatus, text: str) -> None:
         typer.echo(f"{status.stage:<11} {text}", err=True)
 
 
+def run_up_to(stage: str, study: Study, corpus: Corpus, *, force: bool) -> None:
+    """Run a stage and whatever it waits for; `force` runs the stage itself again."""
+    from nlp_study.pipeline import needed_stages, run_stages
+
+    with corpus.lock():
+        run_stages(study, corpus, only=needed_stages(stage)[:-1], announce=announce)
+        found = run_stages(study, corpus, only=[stage], force=force, announce=announce)
+    if found[stage] == "skipped":
+        from nlp_study.pipeline import find_stage, read_status
+
+        reason = read_status(find_stage(stage), study, corpus).reason
+        raise DataError(f"{stage} cannot run: {reason}")
+
+
 def print_scores(
     evaluations: Any, study: Study, *, format: TableFormat = TableFormat.TABLE, output: Path | None = None
 ) -> None:
-    """Print the scores of the table `evaluations` and, on a terminal, the confusion of the study's model."""
+    """Print the scores of the table `evaluations` and, on a terminal, all that a reviewer asks next."""
     from nlp_study.metrics import list_scores
+    from nlp_study.scorecard import list_abstention, list_differences, list_reliability
 
     stances = [str(stance) for stance in study.study.stances]
     scores, confusion = list_scores(evaluations, stances)
     print_table(scores, format, output=output, title="held-out figures, authors disjoint")
-    if format is TableFormat.TABLE and not output:
-        print_table(confusion, title="confusion of the study's model: rows gold, columns predicted")
+    if format is not TableFormat.TABLE or output:
+        return
+    print_table(confusion, title="confusion of the study's model: rows gold, columns predicted")
+    print_table(list_differences(evaluations, stances), title="the study's model against the others, 95 % over authors")
+    print_table(list_reliability(evaluations, stances), title="how often it is right, by how sure it is")
+    print_table(list_abstention(evaluations, stances), title="if it abstained where it is not sure")

@@ -102,6 +102,10 @@ class StanceSettings(_Section):
 
     encoder: str = Field("", description="encoder to fine-tune; empty: the study's encoder")
     model: str = Field("", description="folder of a trained model to use as it is; empty: train one on the labels")
+    reader: str = Field(
+        "auto",
+        description="upper layers that learnt stance on other targets; auto: those that fit the encoder; empty: none",
+    )
     epochs: float = Field(
         0, ge=0, le=200, description="passes over the labelled posts at most; 0: the encoder stays as it is"
     )
@@ -127,7 +131,7 @@ class StanceSettings(_Section):
     )
     folds: int = Field(5, ge=2, le=20, description="author-disjoint folds of the evaluation")
     seeds: tuple[int, ...] = Field(
-        (1, 2, 3), min_length=1, description="seeds of the evaluation; each repeats all folds"
+        (1, 2, 3, 4, 5), min_length=1, description="seeds of the evaluation; each repeats all folds"
     )
     patience: int = Field(2, ge=1, le=100, description="epochs without improvement before training stops")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
-BASELINES = ("majority", "tfidf", "embedding")
+BASELINES = ("majority", "tfidf", "embedding", "no target")
 """Names in `evaluations.model`; any other name is the fine-tuned encoder."""
 
 if TYPE_CHECKING:

@@ -20,6 +20,9 @@ from nlp_study.store import Corpus, RunRecord, digest_path, now_iso
 
 logger = logging.getLogger(__name__)
 
+EMBEDDED_READER = "e5-small-id-stance"
+"""Folder under models/ of the layers that learnt stance on other targets."""
+
 Run = Callable[[Study, Corpus, RunRecord], dict[str, Any]]
 
 
@@ -90,8 +93,11 @@ def _stance_files(study: Study) -> list[Path]:
 
     if study.stance.model:
         return [study.resolve(study.stance.model)]
-    found = resolve_encoder(study.stance_encoder, models_dir=study.models_dir)
-    return [found] if isinstance(found, Path) else []
+    names = [study.stance_encoder]
+    if not study.stance.epochs and study.stance.reader:
+        names.append(EMBEDDED_READER if study.stance.reader == "auto" else study.stance.reader)
+    found = [resolve_encoder(name, models_dir=study.models_dir) for name in names]
+    return [path for path in found if isinstance(path, Path)]
 
 
 def _no_labels(study: Study, corpus: Corpus) -> str | None:
@@ -134,6 +140,10 @@ _STANCE_CODE = (
     "nlp_study.stance.layers",
     "nlp_study.stance.model",
     "nlp_study.stance.predict",
+    "nlp_study.stance.sentences",
+    "nlp_study.stance.views",
+    "nlp_study.stance.reader",
+    "nlp_study.stance.probe",
 )
 _TRAINING_CODE = (*_STANCE_CODE, "nlp_study.stance.train", "nlp_study.stance.tuning", "nlp_study.stance.rates")
 
@@ -198,10 +208,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="classify",
         about="decide the stance of every post toward every target",
-        makes=("predictions",),
+        makes=("predictions", "evidence"),
         reads=("posts", "labels", "model", "evaluations"),
         settings=_PAIR_SETTINGS,
-        modules=(*_STANCE_CODE, "nlp_study.stance.classify"),
+        modules=(*_STANCE_CODE, "nlp_study.stance.explain", "nlp_study.stance.saved", "nlp_study.stance.classify"),
         load=_load("nlp_study.stance.classify", "classify_stance"),
         skip_reason=_no_labels,
     ),

@@ -176,6 +176,7 @@ class TableName(StrEnum):
     TOPIC_ASSIGNMENTS = "topic_assignments"
     EVALUATIONS = "evaluations"
     PREDICTIONS = "predictions"
+    EVIDENCE = "evidence"
     TRENDS = "trends"
     FAILURES = "failures"
 
@@ -325,11 +326,20 @@ def table_specs() -> dict[TableName, TableSpec]:
             "held-out predictions of every compared model",
             ("model", "seed", "post_id", "target"),
             [
-                ("model", string, "majority, tfidf, embedding (frozen), or the name of the study's encoder"),
+                (
+                    "model",
+                    string,
+                    "majority, tfidf, embedding (frozen), no target (target left unnamed), or the study's encoder",
+                ),
                 ("seed", int32, "seed of the folds and the training"),
                 ("fold", int32, "the fold in which the pair was held out"),
                 post_id,
                 target,
+                (
+                    "group",
+                    string,
+                    "what ties posts that never stand on both sides of a split: author, text, near-duplicate",
+                ),
                 ("gold", string, "the human label"),
                 ("predicted", string, "the most probable label"),
                 *probas,
@@ -345,9 +355,24 @@ def table_specs() -> dict[TableName, TableSpec]:
                 *probas,
                 ("model_id", string, "the model that decided"),
                 ("origin", string, "final, out_of_fold or in_sample"),
-                ("n_windows", int32, "windows read by the encoder"),
+                ("n_windows", int32, "inputs read by the encoder"),
                 ("n_tokens", int32, "tokens of the post that were read, each counted once"),
                 ("n_tokens_total", int32, "tokens in the post"),
+            ],
+        ),
+        TableName.EVIDENCE: spec(
+            "the sentences that moved each decision most",
+            ("post_id", "target", "rank"),
+            [
+                post_id,
+                target,
+                ("rank", int32, "0 for the sentence that moved it most"),
+                ("sentence", string, "the sentence"),
+                (
+                    "weight",
+                    float32,
+                    "its part of the lead (log-odds) of the decided label over the next; below 0: against it",
+                ),
             ],
         ),
         TableName.TRENDS: spec(

@@ -85,8 +85,10 @@ def print_post(corpus: Corpus, post_id: str, *, whole_page: bool = False) -> Non
         console.print("  none")
     heading("\nStance")
     predictions = corpus.fetch("SELECT * FROM predictions WHERE post_id = $id ORDER BY target", key).to_pylist()
+    evidence = corpus.fetch("SELECT * FROM evidence WHERE post_id = $id ORDER BY target, rank", key).to_pylist()
     for row in predictions:
         _print_prediction(console, row)
+        _print_evidence(console, [found for found in evidence if found["target"] == row["target"]])
     if not predictions:
         console.print("  not classified yet: nlp-study classify")
     heading("\nSegments")
@@ -121,7 +123,15 @@ def _print_prediction(console: Any, row: dict[str, Any]) -> None:
         proba = row[f"proba_{stance}"]
         if proba is not None:
             console.print(f"    {stance:<10} {proba:6.1%}  {'█' * round(proba * 40)}")
-    console.print(f"    read: {row['n_tokens']} of {row['n_tokens_total']} tokens in {row['n_windows']} windows")
+    console.print(f"    read: {row['n_tokens']} of {row['n_tokens_total']} tokens in {row['n_windows']} inputs")
+
+
+def _print_evidence(console: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        console.print("    sentences that moved it most (log-odds; below 0: against it):")
+    for row in rows:
+        text = f"{row['weight']:+.2f}  {' '.join(row['sentence'].split())}"
+        console.print(textwrap.fill(text, 96, initial_indent="      ", subsequent_indent="             "), markup=False)
 
 
 def _topic(row: dict[str, Any]) -> str:

@@ -147,6 +147,11 @@ class Corpus:
         record = self.record(name)
         return [self.folder / name / file for file in record.files] if record else []
 
+    def n_rows(self, name: TableName) -> int:
+        """Return the number of rows of a table, from its record."""
+        record = self.record(name)
+        return record.n_rows or 0 if record else 0
+
     def read(self, name: TableName, *, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a table; one that was never made is empty, with the right columns.
 

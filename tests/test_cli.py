@@ -280,7 +280,7 @@ def test_readme_commands_run(tmp_path, monkeypatch):
     quick = (
         (tmp_path / "study.toml")
         .read_text()
-        .replace("seeds = [1, 2, 3] ", "seeds = [1] ")
+        .replace("seeds = [1, 2, 3, 4, 5] ", "seeds = [1] ")
         .replace("folds = 5 ", "folds = 2 ")
     )
     (tmp_path / "study.toml").write_text(quick)

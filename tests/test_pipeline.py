@@ -160,7 +160,7 @@ def test_an_interrupted_evaluation_goes_on_with_the_next_fold(make_study, monkey
     study = load_study(make_study())
     corpus = open_corpus(study.data_dir)
     run_stages(study, corpus, only=["import"])
-    whole, calls = evaluate._evaluate_fold, []
+    whole, calls = evaluate._fold_rows, []
 
     def counted(*args: object, **kwargs: object) -> object:
         calls.append(kwargs["number"])
@@ -168,7 +168,7 @@ def test_an_interrupted_evaluation_goes_on_with_the_next_fold(make_study, monkey
             raise KeyboardInterrupt
         return whole(*args, **kwargs)
 
-    monkeypatch.setattr(evaluate, "_evaluate_fold", counted)
+    monkeypatch.setattr(evaluate, "_fold_rows", counted)
     with pytest.raises(KeyboardInterrupt):
         run_stages(study, corpus, only=["evaluate"])
     run_stages(study, corpus, only=["evaluate"])

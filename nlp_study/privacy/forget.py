@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -300,9 +301,11 @@ def _raw_rows(text: str) -> Iterator[tuple[list[str], str]]:
 
 
 def _clean_models(folder: Path, subject: Subject) -> None:
-    """Take the subject's rows out of the held-out predictions that models bring along."""
+    """Take the subject's rows out of the held-out predictions that models bring along, and drop kept readings."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    shutil.rmtree(folder / ".frozen", ignore_errors=True)
 
     for path in sorted(folder.glob(f"*/{MODEL_EVALUATIONS}")) if folder.is_dir() else []:
         try:
@@ -315,7 +318,9 @@ def _clean_models(folder: Path, subject: Subject) -> None:
 
 
 def _sweep(corpus: Corpus, folders: Sequence[Path | None]) -> None:
-    """Delete what an interrupted write left: unfinished files, and Parquet files that no record names."""
+    """Delete what an interrupted write left (unfinished files, Parquet files that no record names) and half-done stages."""
+    for scratch in ("protocols", "predictions.partial", "evaluations.partial"):
+        shutil.rmtree(corpus.folder / scratch, ignore_errors=True)
     for folder in folders:
         if folder is not None and folder.is_dir():
             for path in [*folder.glob(".*.tmp-*"), *folder.glob("*/.*.tmp-*")]:

@@ -305,10 +305,10 @@ PROSE: dict[str, tuple[str, str]] = {
         "all. Topics are found among their vectors (encoder <code>{encoder}</code>), so that long posts are not cut.",
     ),
     "method_stance": (
-        "Sikap selalu milik pasangan tulisan dan sasaran. Pengklasifikasi ({models}) membaca setiap tulisan dalam "
-        "jendela yang bertumpang tindih: {windows} untuk {predictions}.",
-        "A stance always belongs to a pair of a post and a target. The classifier ({models}) reads each post in "
-        "overlapping windows: {windows} for {predictions}.",
+        "Sikap selalu milik pasangan tulisan dan sasaran. Pengklasifikasi ({models}) membaca judul, kalimat "
+        "di sekitar penyebutan sasaran, serta bagian awal dan akhir, dalam jendela-jendela: {windows} untuk {predictions}.",
+        "A stance always belongs to a pair of a post and a target. The classifier ({models}) reads the title, the "
+        "sentences around each mention of the target, and opening and ending, in windows: {windows} for {predictions}.",
     ),
     "method_tokens": (
         "Terbaca {read} dari {total} token ({share}).",

@@ -31,6 +31,7 @@ MODELS: dict[str, Pair] = {
     "majority": ("Kelas terbanyak", "Most frequent class"),
     "tfidf": ("TF-IDF + regresi logistik", "TF-IDF + logistic regression"),
     "embedding": ("Enkoder beku + regresi logistik", "Frozen encoder + logistic regression"),
+    "no target": ("Model ini tanpa nama sasaran", "This model, target unnamed"),
 }
 METHODS: dict[str, Pair] = {
     PLAIN_METHOD: (

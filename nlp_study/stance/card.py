@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from nlp_study.config import LabelFile, Source, StanceSettings, Study
     from nlp_study.stance.model import TrainedStance
     from nlp_study.stance.pairs import Pair
+    from nlp_study.stance.probe import StanceProbe
+    from nlp_study.stance.reader import StanceReader
     from nlp_study.stance.train import FitHistory
 
+_LIMITS = (
+    "Predictions are of a (post, target) pair, for posts like those it was trained on; they are wrong as often as the",
+    "table says, and wrong differently from class to class. Do not use them to judge a person.",
+    "The model is bound by the licences of the encoder (see its card) and of the data named above; where one is not",
+    "stated, ask before you pass the model on.",
+)
 _HIDDEN_SETTINGS = ("encoder", "model", "folds", "seeds")
 
 
@@ -62,26 +70,78 @@ def write_card(
         "",
         "## Limits and licence",
         "",
-        "Predictions are of a (post, target) pair, for posts like those it was trained on; they are wrong as often as the",
-        "table says, and wrong differently from class to class. Do not use them to judge a person.",
-        "The model is bound by the licences of the encoder (see its card) and of the data named above; where one is not",
-        "stated, ask before you pass the model on.",
+        *_LIMITS,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def write_probe_card(
+    study: Study,
+    pairs: Sequence[Pair],
+    evaluations: pa.Table,
+    model_id: str,
+    reader: StanceReader,
+    probe: StanceProbe,
+    *,
+    share_read: float,
+    seconds: float,
+) -> str:
+    """Return the model card of linear layers on an encoder that stays as it is."""
+    targets = ", ".join(target.name for target in study.targets)
+    lines = [
+        f"# {model_id}",
+        "",
+        f"Stance of Indonesian opinion articles toward: {targets}. Labels: {', '.join(probe.stances)}.",
+        "",
+        "## Data",
+        "",
+        *_sources(study),
+        f"- {len(pairs)} pairs of a post and a target ({_per_label(pairs)})",
+        f"- read of a post: title, sentences around each mention of the target, windows that name it, the first and the "
+        f"last: {share_read:.1%} of the tokens of these posts",
+        "",
+        "## Training",
+        "",
+        f"- encoder `{reader.encoder.name}`, reader `{reader.name or 'none'}`; logistic regression on the vectors",
+        f"- temperature {probe.temperature:.2f}, found on held-out authors",
+        f"- {seconds:g} s",
+        "",
+        f"Made with {_versions()}.",
+        "",
+        "## Evaluation",
+        "",
+        *_figures(study, evaluations),
+        "",
+        "## Use",
+        "",
+        "`nlp-study classify` with `stance.model` set to this folder. The encoder and the reader are named, not copied.",
+        "",
+        "## Limits and licence",
+        "",
+        *_LIMITS,
         "",
     ]
     return "\n".join(lines)
 
 
 def _data(study: Study, pairs: Sequence[Pair], history: FitHistory) -> list[str]:
-    per_class = Counter(str(pair.stance) for pair in pairs)
     share = history.n_tokens_read / history.n_tokens_total if history.n_tokens_total else 1.0
-    posts = [f"- posts: {source.name} (`{source.path}`), licence: {_licence(source)}" for source in study.sources]
-    labels = [f"- labels: `{file.path}`, licence: {_licence(file)}" for file in study.labels]
     return [
-        *(posts or ["- posts: imported by hand, licence: not stated"]),
-        *labels,
-        f"- {history.n_labels} pairs of a post and a target ({', '.join(f'{k} {v}' for k, v in per_class.most_common())})",
+        *_sources(study),
+        f"- {history.n_labels} pairs of a post and a target ({_per_label(pairs)})",
         f"- read in training: {share:.1%} of the posts' tokens (classification reads all)",
     ]
+
+
+def _per_label(pairs: Sequence[Pair]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in Counter(str(pair.stance) for pair in pairs).most_common())
+
+
+def _sources(study: Study) -> list[str]:
+    posts = [f"- posts: {source.name} (`{source.path}`), licence: {_licence(source)}" for source in study.sources]
+    labels = [f"- labels: `{file.path}`, licence: {_licence(file)}" for file in study.labels]
+    return [*(posts or ["- posts: imported by hand, licence: not stated"]), *labels]
 
 
 def _licence(entry: Source | LabelFile) -> str:

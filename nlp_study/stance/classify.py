@@ -7,7 +7,9 @@ import json
 import logging
 import re
 import shutil
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,30 +19,37 @@ import numpy as np
 from nlp_study.encoders import load_encoder
 from nlp_study.errors import ModelError
 from nlp_study.schema import MODEL_EVALUATIONS, Origin, TableName, table_specs
-from nlp_study.stance.card import write_card
-from nlp_study.stance.evaluate import kept_windows
-from nlp_study.stance.model import load_classifier, save_classifier
-from nlp_study.stance.pairs import read_pairs
-from nlp_study.stance.predict import predict_windows, read_windows
+from nlp_study.stance.card import write_card, write_probe_card
+from nlp_study.stance.evaluate import kept_windows, study_reader
+from nlp_study.stance.explain import explain_pairs, top_evidence
+from nlp_study.stance.model import save_classifier
+from nlp_study.stance.pairs import read_pairs, stream_pairs
+from nlp_study.stance.probe import fit_probe
+from nlp_study.stance.reader import keep_reading
+from nlp_study.stance.saved import load_model, save_probe
 from nlp_study.stance.train import fit_classifier, prepare_pairs
-from nlp_study.store import digest_path, dump_parquet
+from nlp_study.store import digest_path, dump_parquet, write_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from nlp_study.config import Study
-    from nlp_study.stance.model import TrainedStance
-    from nlp_study.stance.train import FitHistory
+    from nlp_study.encoders import Encoder
+    from nlp_study.stance.pairs import Pair
+    from nlp_study.stance.saved import StanceModel
     from nlp_study.store import Corpus, RunRecord
 
 logger = logging.getLogger(__name__)
+
+PART_POSTS = 256
+"""Posts classified and written at a time."""
 
 MODEL_RECORD = "model"
 """Folder in the corpus whose `run.json` says which model classifies."""
 
 
 def train_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any]:
-    """Fine-tune on all labels, save the model under `paths.models`, and record it as the one that classifies.
+    """Train on all labels, save the model under `paths.models`, and record it as the one that classifies.
 
     A training that was killed goes on from its last checkpoint; a finished model is never overwritten.
 
@@ -51,13 +60,13 @@ def train_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, A
     """
     if study.stance.model:
         folder = study.resolve(study.stance.model)
-        model = load_classifier(folder)
-        counts: dict[str, Any] = {"model_id": model.model_id, "encoder": model.config.encoder, "given": True}
+        model = load_model(folder, models_dir=study.models_dir)
+        counts: dict[str, Any] = {"model_id": model.model_id, "encoder": model.encoder, "given": True}
     else:
-        folder, model, history = train_model(
+        folder, encoder, figures = train_model(
             study, corpus, model_id=_model_id(study, record), evaluations=corpus.read(TableName.EVALUATIONS)
         )
-        counts = {"model_id": folder.name, "encoder": model.config.encoder, **asdict(history)}
+        counts = {"model_id": folder.name, "encoder": encoder, **figures}
     counts["path"] = str(folder.relative_to(study.root)) if folder.is_relative_to(study.root) else str(folder)
     corpus.write_record(MODEL_RECORD, replace(record, counts=counts, digest=digest_path(folder)))
     return counts
@@ -65,18 +74,64 @@ def train_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, A
 
 def train_model(
     study: Study, corpus: Corpus, *, model_id: str, evaluations: pa.Table
-) -> tuple[Path, TrainedStance, FitHistory]:
-    """Fine-tune on all labels and save the model with its card and its held-out predictions.
+) -> tuple[Path, str, dict[str, Any]]:
+    """Train on all labels and save the model with its card and its held-out predictions; older models stay.
+
+    With `stance.epochs` above 0 the encoder is fine-tuned, otherwise linear layers are fitted on its vectors.
 
     Parameters
     ----------
     evaluations : rows of the table `evaluations`; kept with the model, so that whoever uses it can also count labelled
         posts by predictions of models that had not seen them.
+
+    Returns
+    -------
+    the model's folder, the name of its encoder, and figures of the training.
     """
     pairs = read_pairs(study, corpus, labelled=True)
     folder = _free_folder(study.models_dir, model_id)
-    checkpoints = study.models_dir / ".checkpoints" / model_id
     encoder = load_encoder(study.stance_encoder, models_dir=study.models_dir, for_training=study.stance.epochs > 0)
+    extra = {MODEL_EVALUATIONS: dump_parquet(evaluations)} if evaluations.num_rows else {}
+    if study.stance.epochs:
+        counts = _fine_tune(study, pairs, encoder, folder, model_id, evaluations, extra)
+    else:
+        counts = _fit_and_save(study, pairs, encoder, folder, evaluations, extra)
+    shutil.rmtree(kept_windows(study), ignore_errors=True)
+    return folder, encoder.name, counts
+
+
+def _fit_and_save(
+    study: Study, pairs: list[Pair], encoder: Encoder, folder: Path, evaluations: pa.Table, extra: dict[str, bytes]
+) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    started = time.monotonic()
+    reader = study_reader(study, encoder)
+    with tqdm(total=len(pairs), desc="read labelled posts", unit=" posts", disable=None, leave=False) as bar:
+        reading = keep_reading(reader, pairs, kept=kept_windows(study), progress=bar.update)
+    probe = fit_probe(reading.vectors, pairs, study.study.stances, seed=study.study.seed)
+    seconds = round(time.monotonic() - started, 1)
+    share = float(reading.n_tokens.sum() / max(1, reading.n_tokens_total.sum()))
+    card = write_probe_card(study, pairs, evaluations, folder.name, reader, probe, share_read=share, seconds=seconds)
+    save_probe(folder, reader, probe, card=card, extra_files=extra)
+    return {
+        "n_labels": len(pairs),
+        "reader": reader.name or "none",
+        "temperature": round(probe.temperature, 3),
+        "seconds": seconds,
+    }
+
+
+def _fine_tune(
+    study: Study,
+    pairs: list[Pair],
+    encoder: Encoder,
+    folder: Path,
+    model_id: str,
+    evaluations: pa.Table,
+    extra: dict[str, bytes],
+) -> dict[str, Any]:
+    checkpoints = study.models_dir / ".checkpoints" / model_id
     model, history = fit_classifier(
         pairs,
         settings=study.stance,
@@ -87,18 +142,17 @@ def train_model(
         checkpoints=checkpoints,
     )
     model = replace(model, model_id=folder.name)
-    extra = {MODEL_EVALUATIONS: dump_parquet(evaluations)} if evaluations.num_rows else {}
     save_classifier(folder, model, card=write_card(study, pairs, evaluations, model, history), extra_files=extra)
-    for scratch in (checkpoints, kept_windows(study)):
-        shutil.rmtree(scratch, ignore_errors=True)
-    return folder, model, history
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return asdict(history)
 
 
 def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any]:
-    """Write the table `predictions`: a stance for every pair of a post and a target.
+    """Write the tables `predictions` and `evidence`: a stance for every pair of a post and a target, and why.
 
     A labelled pair gets the mean of its out-of-fold probabilities: the final model has seen its label, and counting what
-    it remembers would flatter every share.
+    it remembers would flatter every share. Posts are read from disk and written back in parts, so memory does not grow with
+    the corpus, and a run that was killed goes on with the next part.
 
     Raises
     ------
@@ -111,7 +165,7 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
     model_record = corpus.record(MODEL_RECORD)
     if model_record is None:
         raise ModelError("there is no trained model", remedy="run `nlp-study train`, or set stance.model")
-    model = load_classifier(study.resolve(model_record.counts["path"]))
+    model = load_model(study.resolve(model_record.counts["path"]), models_dir=study.models_dir)
     unknown = set(model.stances) - set(study.study.stances)
     if unknown:
         raise ModelError(
@@ -119,41 +173,82 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
             f"the study uses {', '.join(study.study.stances)}",
             remedy="train a model for this study, or give study.stances the model's labels",
         )
-    pairs = read_pairs(study, corpus, labelled=False)
-    held_out = _held_out(corpus, model.config.encoder)
-    windows = read_windows(model.config, pairs, model.tokenizer)
-    unseen = [i for i, pair in enumerate(pairs) if (pair.post_id, pair.target) not in held_out]
-    with tqdm(total=len(unseen), desc="classify", unit=" posts", disable=None) as bar:
-        reading = predict_windows(
-            model.classifier, [windows[i] for i in unseen], model.tokenizer.pad_token_id, progress=bar.update
-        )
-    read = {i: reading.probas[row] for row, i in enumerate(unseen)}
-    rows = []
+    held_out = _held_out(corpus, model.encoder)
+    given = bool(model_record.counts.get("given"))
+    partial = corpus.folder / "predictions.partial" / hashlib.sha256(repr(record.fingerprint).encode()).hexdigest()[:12]
+    n_posts = corpus.n_rows(TableName.POSTS)
+    parts: dict[TableName, list[Path]] = {TableName.PREDICTIONS: [], TableName.EVIDENCE: []}
+    with tqdm(total=n_posts * len(study.targets), desc="classify", unit=" posts", disable=None) as bar:
+        for number, pairs in enumerate(stream_pairs(study, corpus, chunk=PART_POSTS)):
+            files = {name: partial / f"{name}-{number:06d}.parquet" for name in parts}
+            if not all(file.is_file() for file in files.values()):
+                predictions, evidence = _classify_part(model, pairs, held_out, given=given, progress=bar.update)
+                for name, rows in ((TableName.EVIDENCE, evidence), (TableName.PREDICTIONS, predictions)):
+                    table = pa.Table.from_pylist(rows, schema=table_specs()[name].schema)
+                    write_file(files[name], dump_parquet(table))
+            else:
+                bar.update(len(pairs))
+            for name, file in files.items():
+                parts[name].append(file)
+    origins = _count_origins(parts[TableName.PREDICTIONS])
+    counts = {"model_id": model.model_id, "pairs": sum(origins.values()), **origins}
+    corpus.write(TableName.EVIDENCE, _stream_parts(parts[TableName.EVIDENCE]), replace(record, counts={}))
+    corpus.write(TableName.PREDICTIONS, _stream_parts(parts[TableName.PREDICTIONS]), replace(record, counts=counts))
+    shutil.rmtree(partial.parent, ignore_errors=True)
+    return counts
+
+
+def _classify_part(
+    model: StanceModel,
+    pairs: list[Pair],
+    held_out: dict[tuple[str, str], dict[str, float]],
+    *,
+    given: bool,
+    progress: Callable[[int], Any],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return rows of `predictions` and of `evidence` for some pairs."""
+    explained = explain_pairs(model.reader, model.probe, pairs, progress=progress)
+    reading = explained.reading
+    predictions, evidence = [], []
     for i, pair in enumerate(pairs):
-        if i not in read:
-            origin, probas = Origin.OUT_OF_FOLD, held_out[pair.post_id, pair.target]
-        else:
-            seen = pair.stance is not None and not model_record.counts.get("given")
-            origin = Origin.IN_SAMPLE if seen else Origin.FINAL
-            probas = dict(zip(map(str, model.stances), map(float, read[i]), strict=True))
-        rows.append(
+        probas = held_out.get((pair.post_id, pair.target))
+        origin = Origin.OUT_OF_FOLD
+        if probas is None:
+            origin = Origin.IN_SAMPLE if pair.stance is not None and not given else Origin.FINAL
+            probas = dict(zip(map(str, model.stances), map(float, explained.probas[i]), strict=True))
+        key = {"post_id": pair.post_id, "target": pair.target}
+        predictions.append(
             {
-                "post_id": pair.post_id,
-                "target": pair.target,
+                **key,
                 "stance": max(probas, key=lambda name: probas[name]),
                 **{f"proba_{name}": proba for name, proba in probas.items()},
                 "model_id": model.model_id,
                 "origin": str(origin),
-                "n_windows": len(windows[i].encoded),
-                "n_tokens": windows[i].n_tokens,
-                "n_tokens_total": windows[i].n_tokens_total,
+                "n_windows": int(reading.n_inputs[i]),
+                "n_tokens": int(reading.n_tokens[i]),
+                "n_tokens_total": int(reading.n_tokens_total[i]),
             }
         )
-    origins = {str(origin): sum(row["origin"] == origin for row in rows) for origin in Origin}
-    counts = {"model_id": model.model_id, "pairs": len(rows), **origins}
-    table = pa.Table.from_pylist(rows, schema=table_specs()[TableName.PREDICTIONS].schema)
-    corpus.write(TableName.PREDICTIONS, table, replace(record, counts=counts))
-    return counts
+        for rank, found in enumerate(top_evidence(explained.sentences[i])):
+            sentence = pair.text[found.start : found.end]
+            evidence.append({**key, "rank": rank, "sentence": sentence, "weight": found.weight})
+    return predictions, evidence
+
+
+def _stream_parts(files: list[Path]) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    for file in files:
+        yield from pq.ParquetFile(file).iter_batches()
+
+
+def _count_origins(files: list[Path]) -> dict[str, int]:
+    import pyarrow.parquet as pq
+
+    found: Counter[str] = Counter()
+    for file in files:
+        found.update(pq.read_table(file, columns=["origin"])["origin"].to_pylist())
+    return {str(origin): found[origin] for origin in Origin}
 
 
 def _held_out(corpus: Corpus, model: str) -> dict[tuple[str, str], dict[str, float]]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,11 @@ import numpy as np
 from nlp_study.encoders import Encoder, load_encoder
 from nlp_study.schema import MODEL_EVALUATIONS, TableName, table_specs
 from nlp_study.stance.baselines import predict_embedding, predict_majority, predict_tfidf
-from nlp_study.stance.layers import Prepared
-from nlp_study.stance.pairs import Fold, Pair, read_pairs, split_folds
+from nlp_study.stance.pairs import Fold, Pair, read_pairs
+from nlp_study.stance.probe import fit_probe
+from nlp_study.stance.protocols import Protocol
+from nlp_study.stance.reader import StanceReader, keep_reading, load_reader
+from nlp_study.stance.splits import split_pairs
 from nlp_study.stance.train import fit_classifier, predict_prepared, prepare_pairs
 from nlp_study.store import dump_parquet, write_file
 
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
     from nlp_study.store import Corpus, RunRecord
 
 logger = logging.getLogger(__name__)
+
+Contest = Callable[[Fold, int], dict[str, np.ndarray]]
+"""Fits every model on a fold's training pairs with a seed; returns their probabilities of its test pairs."""
+
+PROBE_MODEL = "probe"
 
 
 def evaluate_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any]:
@@ -55,36 +63,63 @@ def evaluate_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
     return counts
 
 
-def cross_validate(study: Study, pairs: Sequence[Pair], *, partial: Path, kept: Path) -> pa.Table:
-    """Return held-out predictions of the study's encoder, fine-tuned, and of the baselines.
+def evaluate_protocol(study: Study, corpus: Corpus, protocol: Protocol, *, force: bool = False) -> pa.Table:
+    """Return held-out predictions under a protocol other than `author`, kept beside the tables for the next call.
+
+    Raises
+    ------
+    DataError : too few labels, targets or dated posts.
+    ModelError : the encoder cannot be loaded.
+    """
+    pairs = read_pairs(study, corpus, labelled=True)
+    inputs = [study.digest("stance"), *(f"{p.post_id}{p.target}{p.stance}{p.group}" for p in pairs)]
+    digest = hashlib.sha256("".join(inputs).encode()).hexdigest()[:12]
+    file = corpus.folder / "protocols" / f"{protocol}-{digest}.parquet"
+    if file.is_file() and not force:
+        return _read_fold(file)
+    partial = corpus.folder / "protocols" / f".{protocol}-{digest}"
+    table = cross_validate(study, pairs, partial=partial, kept=kept_windows(study), protocol=protocol)
+    _write_fold(file, table)
+    shutil.rmtree(partial, ignore_errors=True)
+    return table
+
+
+def cross_validate(
+    study: Study, pairs: Sequence[Pair], *, partial: Path, kept: Path, protocol: Protocol = Protocol.AUTHOR
+) -> pa.Table:
+    """Return held-out predictions of the study's model and of the baselines.
 
     Parameters
     ----------
     pairs : labelled pairs, shape (n_pairs,).
     partial : folder where each finished fold is kept at once; an evaluation that was killed goes on with the next fold.
     kept : folder where what the frozen encoder made of the pairs is kept; the training that follows reads it.
+    protocol : how pairs are split; all but `author` are the same for every seed, so one seed is run.
 
     Returns
     -------
-    rows as in the table `evaluations`, shape (n_models * n_seeds * n_pairs,).
+    rows as in the table `evaluations`, shape (n_models * n_seeds * n_predicted,).
     """
     import pyarrow as pa
     from tqdm import tqdm
 
+    seeds = study.stance.seeds if protocol is Protocol.AUTHOR else study.stance.seeds[:1]
     splits = [
         (seed, number, fold)
-        for seed in study.stance.seeds
-        for number, fold in enumerate(split_folds(pairs, n_folds=study.stance.folds, seed=seed))
+        for seed in seeds
+        for number, fold in enumerate(split_pairs(pairs, protocol, n_folds=study.stance.folds, seed=seed))
     ]
-    reading: tuple[Encoder, Prepared] | None = None
+    contest: Contest | None = None
     tables = []
-    for seed, number, fold in tqdm(splits, desc="evaluate", unit=" folds", disable=None):
-        done = partial / f"{seed}-{number}.parquet"
+    for seed, number, fold in tqdm(splits, desc=f"evaluate {protocol}", unit=" folds", disable=None):
+        done = partial / f"{protocol}-{seed}-{number}.parquet"
         if not done.exists():
-            if reading is None:
-                encoder = _fresh_encoder(study)
-                reading = encoder, prepare_pairs(encoder, pairs, study.stance, kept=kept)
-            _write_fold(done, _evaluate_fold(study, pairs, fold, *reading, seed=seed, number=number))
+            if contest is None:
+                contest = (
+                    _tuned_contest(study, pairs, kept) if study.stance.epochs else _probe_contest(study, pairs, kept)
+                )
+            found = contest(fold, seed)
+            _write_fold(done, _fold_rows(study, pairs, fold, found, seed=seed, number=number))
         tables.append(_read_fold(done))
     return pa.concat_tables(tables)
 
@@ -94,55 +129,109 @@ def kept_windows(study: Study) -> Path:
     return study.models_dir / ".frozen"
 
 
+def study_reader(study: Study, encoder: Encoder, *, name: str | None = None) -> StanceReader:
+    """Return the reader of the study's settings; `name` overrides which upper layers it has."""
+    return load_reader(
+        encoder,
+        name=study.stance.reader if name is None else name,
+        models_dir=study.models_dir,
+        window_tokens=study.stance.window_tokens,
+        window_overlap=study.stance.window_overlap,
+    )
+
+
 def _fresh_encoder(study: Study) -> Encoder:
     return load_encoder(study.stance_encoder, models_dir=study.models_dir, for_training=study.stance.epochs > 0)
 
 
-def _evaluate_fold(
-    study: Study,
-    pairs: Sequence[Pair],
-    fold: Fold,
-    encoder: Encoder,
-    prepared: Prepared,
-    *,
-    seed: int,
-    number: int,
-) -> pa.Table:
+def _probe_contest(study: Study, pairs: Sequence[Pair], kept: Path) -> Contest:
+    """The encoder stays as it is: it reads all pairs once, and every fold fits linear layers only."""
+    from tqdm import tqdm
+
+    encoder = _fresh_encoder(study)
     stances = study.study.stances
-    train, test = [pairs[i] for i in fold.train], [pairs[i] for i in fold.test]
-    seen, unseen = prepared.pick(fold.train), prepared.pick(fold.test)
-    model, history = fit_classifier(
-        train,
-        settings=study.stance,
-        stances=stances,
-        encoder=_fresh_encoder(study) if study.stance.epochs else encoder,  # tuning changes it
-        seed=seed,
-        prepared=seen,
-        show_progress=False,
-    )
-    logger.info("seed %s fold %s: %s", seed, number, history)
-    found = {
-        "majority": predict_majority(train, test, stances),
-        "tfidf": predict_tfidf(train, test, stances),
-        "embedding": predict_embedding(seen.features, train, unseen.features, stances),
-        study.stance_encoder: predict_prepared(model, unseen, study.stance),
-    }
-    if not study.stance.epochs:
-        del found["embedding"]  # it is the study's own model then
+    readers = {PROBE_MODEL: study_reader(study, encoder)}
+    if readers[PROBE_MODEL].name:
+        readers["embedding"] = study_reader(study, encoder, name="")
+    asked = {name: list(pairs) for name in readers}
+    if len({pair.target for pair in pairs}) > 1:
+        readers["no target"], asked["no target"] = (
+            readers[PROBE_MODEL],
+            [replace(pair, target_text="") for pair in pairs],
+        )
+    vectors = {}
+    for name, reader in readers.items():
+        with tqdm(
+            total=len(pairs), desc=f"read labelled posts: {name}", unit=" posts", disable=None, leave=False
+        ) as bar:
+            vectors[name] = keep_reading(reader, asked[name], kept=kept, progress=bar.update).vectors
+
+    def contest(fold: Fold, seed: int) -> dict[str, np.ndarray]:
+        train, test = [pairs[i] for i in fold.train], [pairs[i] for i in fold.test]
+        found = {
+            "majority": predict_majority(train, test, stances),
+            "tfidf": predict_tfidf(train, test, stances),
+        }
+        for name, vector in vectors.items():
+            if name == "embedding":
+                found[name] = predict_embedding(vector[fold.train], train, vector[fold.test], stances)
+            else:
+                probe = fit_probe(vector[fold.train], train, stances, seed=seed, calibrate=name == PROBE_MODEL)
+                found[name] = probe.predict(vector[fold.test])
+        found[study.stance_encoder] = found.pop(PROBE_MODEL)
+        return found
+
+    return contest
+
+
+def _tuned_contest(study: Study, pairs: Sequence[Pair], kept: Path) -> Contest:
+    """The encoder is tuned in every fold, beside the baselines and its own vectors before tuning."""
+    encoder = _fresh_encoder(study)
+    prepared = prepare_pairs(encoder, pairs, study.stance, kept=kept)
+    stances = study.study.stances
+
+    def contest(fold: Fold, seed: int) -> dict[str, np.ndarray]:
+        train, test = [pairs[i] for i in fold.train], [pairs[i] for i in fold.test]
+        seen, unseen = prepared.pick(fold.train), prepared.pick(fold.test)
+        model, history = fit_classifier(
+            train,
+            settings=study.stance,
+            stances=stances,
+            encoder=_fresh_encoder(study),  # tuning changes it
+            seed=seed,
+            prepared=seen,
+            show_progress=False,
+        )
+        logger.info("seed %s, %s labels: %s", seed, len(train), history)
+        return {
+            "majority": predict_majority(train, test, stances),
+            "tfidf": predict_tfidf(train, test, stances),
+            "embedding": predict_embedding(seen.features, train, unseen.features, stances),
+            study.stance_encoder: predict_prepared(model, unseen, study.stance),
+        }
+
+    return contest
+
+
+def _fold_rows(
+    study: Study, pairs: Sequence[Pair], fold: Fold, found: dict[str, np.ndarray], *, seed: int, number: int
+) -> pa.Table:
     import pyarrow as pa
 
+    stances = study.study.stances
     rows = []
     for name, probas in found.items():
-        for pair, row in zip(test, probas, strict=True):
+        for i, row in zip(fold.test, probas, strict=True):
             values = {f"proba_{stance}": float(p) for stance, p in zip(stances, row, strict=True)}
             rows.append(
                 {
                     "model": name,
                     "seed": seed,
                     "fold": number,
-                    "post_id": pair.post_id,
-                    "target": pair.target,
-                    "gold": str(pair.stance),
+                    "post_id": pairs[i].post_id,
+                    "target": pairs[i].target,
+                    "group": pairs[i].group,
+                    "gold": str(pairs[i].stance),
                     "predicted": str(stances[int(np.argmax(row))]),
                     **values,
                 }

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Pair:
     """A post and a target; `stance` is the human label, None for a pair to classify.
 
-    `text` is the title, an empty line, and the body. `group` is equal for pairs that must stay on one side of a split.
+    `text` is the title, an empty line, and the body; `aliases` name the target, `keywords` go with it. `group` is equal for
+    pairs that must stay on one side of a split.
     """
 
     post_id: str
@@ -35,6 +36,7 @@ class Pair:
     group: str
     stance: Stance | None = None
     published_at: datetime | None = None
+    keywords: tuple[str, ...] = ()
 
 
 def post_text(title: str, paragraphs: Sequence[dict[str, str]]) -> str:
@@ -91,6 +93,37 @@ def _every_pair(study: Study, corpus: Corpus, gold: dict[tuple[str, str], Stance
             yield make_pair(row["post_id"], target, text, group, stance, published_at=row["published_at"])
 
 
+def stream_pairs(study: Study, corpus: Corpus, *, chunk: int) -> Iterator[list[Pair]]:
+    """Yield the pairs of `chunk` posts at a time, in the order of the table; groups are not looked for.
+
+    Raises
+    ------
+    DataError : there are no posts.
+    """
+    import pyarrow.parquet as pq
+
+    gold = _gold(study, corpus)
+    columns = ["post_id", "title", "paragraphs", "published_at"]
+    empty = True
+    for file in corpus.files(TableName.POSTS):
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=chunk, columns=columns):
+            empty = False
+            yield [
+                make_pair(
+                    row["post_id"],
+                    target,
+                    post_text(row["title"], row["paragraphs"]),
+                    "",
+                    gold.get((row["post_id"], target.id)),
+                    published_at=row["published_at"],
+                )
+                for row in batch.to_pylist()
+                for target in study.targets
+            ]
+    if empty:
+        raise DataError("there are no posts", remedy="import some first: `nlp-study import PATH`")
+
+
 def make_pair(
     post_id: str,
     target: Target,
@@ -102,7 +135,7 @@ def make_pair(
 ) -> Pair:
     """Put a post and a target together."""
     aliases = tuple(dict.fromkeys((target.name, *target.aliases)))
-    return Pair(post_id, target.id, target.name, text, aliases, group, stance, published_at)
+    return Pair(post_id, target.id, target.name, text, aliases, group, stance, published_at, target.keywords)
 
 
 def group_posts(rows: Sequence[dict[str, Any]], duplicates: Sequence[NearDuplicate] = ()) -> list[str]:
@@ -161,6 +194,8 @@ def split_folds(pairs: Sequence[Pair], *, n_folds: int, seed: int) -> list[Fold]
             remedy="lower stance.folds, or label posts of more authors",
         )
     strata = np.array([f"{pair.target}/{pair.stance}" for pair in pairs])
+    if max(Counter(strata.tolist()).values()) < n_folds:
+        strata = np.zeros(len(pairs), int)  # too few labels to balance anything
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     folds = []
     with warnings.catch_warnings():

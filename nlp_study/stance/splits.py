@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from itertools import pairwise
 
 from nlp_study.errors import DataError, LeakageError
 from nlp_study.stance.pairs import Fold, Pair, split_folds
+from nlp_study.stance.protocols import Protocol
 
 TIME_BLOCKS = 5
 """Blocks of equal size in order of publication: each but the first is predicted by a model of all before it."""
-
-
-class Protocol(StrEnum):
-    """How pairs are split. In each of them no author, text or near-duplicate stands on both sides."""
-
-    AUTHOR = "author"
-    TARGET = "target"
-    TIME = "time"
-
-
-ABOUT: dict[Protocol, str] = {
-    Protocol.AUTHOR: "folds of authors; every pair is predicted once a seed",
-    Protocol.TARGET: "each target by a model of the other targets",
-    Protocol.TIME: "each span of time by a model of what was published before it",
-}
 
 
 def split_pairs(pairs: Sequence[Pair], protocol: Protocol, *, n_folds: int, seed: int) -> list[Fold]:
