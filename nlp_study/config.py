@@ -103,7 +103,7 @@ class StanceSettings(_Section):
     encoder: str = Field("", description="encoder to fine-tune; empty: the study's encoder")
     model: str = Field("", description="folder of a trained model to use as it is; empty: train one on the labels")
     reader: str = Field(
-        "auto",
+        "",
         description="upper layers that learnt stance on other targets; auto: those that fit the encoder; empty: none",
     )
     epochs: float = Field(
