@@ -134,7 +134,7 @@ def scores_spec(quality: QualityFacts, t: Texts) -> Spec:
     }
     return {
         "data": {"name": f"scores-{t.language}"},
-        "usermeta": {"frame": choose([TITLE_WIDTH, 80], [8, 80])},
+        "usermeta": {"frame": choose([TITLE_WIDTH, 96], [8, 96])},
         "width": "$width",
         "height": {key: value * len(quality.scores) for key, value in ROW_HEIGHT.items()},
         "transform": [{"calculate": f"format(datum.macro_f1, '.2f') + ({spread})", "as": "shown"}],
@@ -158,7 +158,7 @@ def confusion_spec(stances: Sequence[Stance], t: Texts) -> Spec:
     y = {"field": "gold", "type": "nominal", "sort": order, "title": t.plain("gold_label")}
     return {
         "data": {"name": "confusion"},
-        "usermeta": {"frame": choose([124, 10], [104, 6]), "max_width": 560},
+        "usermeta": {"frame": choose([132, 12], [116, 10]), "max_width": 560},
         "width": "$width",
         "height": 52 * len(order),
         "transform": [
