@@ -248,7 +248,7 @@ def test_the_seed_page_is_shown(call, make_study):
     code, out, _ = call("show", "sha-", "-s", path)
     assert code == 0
     for part in (
-        "Adi Triyanto",
+        "author_job",
         "Sosbud",
         "Pilihan",
         "2024-06-18 09:34:00+07:00",

@@ -694,7 +694,7 @@ def test_text_dumps_have_no_columns(tmp_path: Path) -> None:
 def test_the_seed_folder() -> None:
     rows, failures = read(SHARED / "seed", ImportFormat.TEXT_DUMP)
     assert failures == []
-    assert [(row.post.author, len(row.post.paragraphs)) for row in rows] == [("Adi Triyanto", 10)]
+    assert [(row.post.post_id, len(row.post.paragraphs)) for row in rows] == [("sha-89febaad95ed4589d09a", 10)]
 
 
 @needs_shared
