@@ -104,7 +104,8 @@ class StanceSettings(_Section):
     model: str = Field("", description="folder of a trained model to use as it is; empty: train one on the labels")
     reader: str = Field(
         "",
-        description="upper layers that learnt stance on other targets; auto: those that fit the encoder; empty: none",
+        description="upper layers that learnt stance on other targets; auto: those that fit the encoder; empty: none; "
+        "not used where the encoder itself is tuned (epochs above 0)",
     )
     epochs: float = Field(
         0, ge=0, le=200, description="passes over the labelled posts at most; 0: the encoder stays as it is"

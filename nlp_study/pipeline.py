@@ -147,10 +147,6 @@ _STANCE_CODE = (
 )
 _TRAINING_CODE = (*_STANCE_CODE, "nlp_study.stance.train", "nlp_study.stance.tuning", "nlp_study.stance.rates")
 
-_REPORT_READS = (
-    "pages", "posts", "labels", "segments", "evaluations", "model", "predictions", "topics", "topic_assignments", "trends",
-)  # fmt: skip
-
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="import",

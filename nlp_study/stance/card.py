@@ -34,8 +34,7 @@ def write_card(
     study: Study, pairs: Sequence[Pair], evaluations: pa.Table, model: TrainedStance, history: FitHistory
 ) -> str:
     """Return the model card in Markdown, with the figures of the evaluation, the settings and the licences of the data."""
-    targets = ", ".join(target.name for target in study.targets)
-    lines = [
+    head = [
         "---",
         "language: id",
         "library_name: transformers",
@@ -43,37 +42,14 @@ def write_card(
         "pipeline_tag: text-classification",
         "---",
         "",
-        f"# {model.model_id}",
-        "",
-        f"Stance of Indonesian opinion articles toward: {targets}. Labels: {', '.join(model.config.stances)}.",
-        "",
-        "## Data",
-        "",
-        *_data(study, pairs, history),
-        "",
-        "## Training",
-        "",
-        *_training(model, history),
-        "",
-        *_settings(study.stance),
-        "",
-        f"Made with {_versions()}.",
-        "",
-        "## Evaluation",
-        "",
-        *_figures(study, evaluations),
-        "",
-        "## Use",
-        "",
+    ]
+    use = [
         "`nlp-study classify` with `stance.model` set to this folder; the encoder alone loads with",
         "`transformers.AutoModel.from_pretrained`, the linear layer is `head.safetensors`.",
-        "",
-        "## Limits and licence",
-        "",
-        *_LIMITS,
-        "",
     ]
-    return "\n".join(lines)
+    training = [*_training(model, history), "", *_settings(study.stance)]
+    body = _page(study, model.model_id, model.config.stances, _data(study, pairs, history), training, evaluations, use)
+    return "\n".join([*head, *body])
 
 
 def write_probe_card(
@@ -88,41 +64,48 @@ def write_probe_card(
     seconds: float,
 ) -> str:
     """Return the model card of linear layers on an encoder that stays as it is."""
-    targets = ", ".join(target.name for target in study.targets)
-    lines = [
-        f"# {model_id}",
-        "",
-        f"Stance of Indonesian opinion articles toward: {targets}. Labels: {', '.join(probe.stances)}.",
-        "",
-        "## Data",
-        "",
+    data = [
         *_sources(study),
         f"- {len(pairs)} pairs of a post and a target ({_per_label(pairs)})",
         f"- read of a post: title, sentences around each mention of the target, windows that name it, the first and the "
         f"last: {share_read:.1%} of the tokens of these posts",
-        "",
-        "## Training",
-        "",
+    ]
+    training = [
         f"- encoder `{reader.encoder.name}`, reader `{reader.name or 'none'}`; logistic regression on the vectors",
         f"- temperature {probe.temperature:.2f}, found on held-out authors",
         f"- {seconds:g} s",
+    ]
+    use = ["`nlp-study classify` with `stance.model` set to this folder. Encoder and reader are named, not copied."]
+    return "\n".join(_page(study, model_id, probe.stances, data, training, evaluations, use))
+
+
+def _page(
+    study: Study,
+    model_id: str,
+    stances: Sequence[str],
+    data: Sequence[str],
+    training: Sequence[str],
+    evaluations: pa.Table,
+    use: Sequence[str],
+) -> list[str]:
+    """Return the lines that every card has, in the same order."""
+    targets = ", ".join(target.name for target in study.targets)
+    sections = {
+        "Data": data,
+        "Training": [*training, "", f"Made with {_versions()}."],
+        "Evaluation": _figures(study, evaluations),
+        "Use": use,
+        "Limits and licence": _LIMITS,
+    }
+    lines = [
+        f"# {model_id}",
         "",
-        f"Made with {_versions()}.",
-        "",
-        "## Evaluation",
-        "",
-        *_figures(study, evaluations),
-        "",
-        "## Use",
-        "",
-        "`nlp-study classify` with `stance.model` set to this folder. The encoder and the reader are named, not copied.",
-        "",
-        "## Limits and licence",
-        "",
-        *_LIMITS,
+        f"Stance of Indonesian opinion articles toward: {targets}. Labels: {', '.join(stances)}.",
         "",
     ]
-    return "\n".join(lines)
+    for title, section in sections.items():
+        lines += [f"## {title}", "", *section, ""]
+    return lines
 
 
 def _data(study: Study, pairs: Sequence[Pair], history: FitHistory) -> list[str]:

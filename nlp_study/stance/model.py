@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,22 +156,13 @@ def save_classifier(
 ) -> None:
     """Save a classifier: the encoder as any transformers model, the head, the settings and a model card.
 
-    The folder is complete or absent: everything is written beside it and renamed at the end.
-
     Raises
     ------
-    ModelError : the folder exists already; a trained model is never overwritten.
+    ModelError : see `new_model_folder`.
     """
-    import shutil
-    import uuid
-
     from safetensors.torch import save_file
 
-    if folder.exists():
-        raise ModelError(f"{folder} exists already; a model is never overwritten", remedy="name another folder")
-    staged = folder.with_name(f".{folder.name}.tmp-{uuid.uuid4().hex[:8]}")
-    try:
-        staged.mkdir(parents=True)
+    with new_model_folder(folder, card=card, extra_files=extra_files) as staged:
         encoder: Any = model.classifier.encoder
         with quiet_bars():
             encoder.save_pretrained(staged)
@@ -176,6 +170,22 @@ def save_classifier(
         head = {name: tensor.contiguous() for name, tensor in model.classifier.head.state_dict().items()}
         save_file(head, staged / HEAD_FILE)
         write_file(staged / CONFIG_FILE, json.dumps(asdict(model.config), indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def new_model_folder(folder: Path, *, card: str, extra_files: Mapping[str, bytes] | None = None) -> Iterator[Path]:
+    """Yield a folder to write a model into; it gets its card and extra files, and its name when all is written.
+
+    Raises
+    ------
+    ModelError : the folder exists already (a trained model is never overwritten), or it cannot be written.
+    """
+    if folder.exists():
+        raise ModelError(f"{folder} exists already; a model is never overwritten", remedy="name another folder")
+    staged = folder.with_name(f".{folder.name}.tmp-{uuid.uuid4().hex[:8]}")
+    try:
+        staged.mkdir(parents=True)
+        yield staged
         write_file(staged / "README.md", card)
         for name, content in (extra_files or {}).items():
             write_file(staged / name, content)

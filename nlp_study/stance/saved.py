@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 from nlp_study.encoders import load_encoder
 from nlp_study.errors import ModelError
 from nlp_study.schema import Stance
-from nlp_study.stance.model import load_classifier
+from nlp_study.stance.model import load_classifier, new_model_folder
 from nlp_study.stance.probe import StanceProbe
 from nlp_study.stance.reader import StanceReader, load_reader
 from nlp_study.stance.views import WHOLE_TEXT
@@ -51,12 +49,10 @@ def save_probe(
 
     Raises
     ------
-    ModelError : the folder exists already (a model is never overwritten), or it cannot be written.
+    ModelError : see `new_model_folder`.
     """
     from safetensors.numpy import save_file
 
-    if folder.exists():
-        raise ModelError(f"{folder} exists already; a model is never overwritten", remedy="name another folder")
     settings = {
         "encoder": reader.encoder.name,
         "reader": reader.name,
@@ -68,21 +64,9 @@ def save_probe(
         "trained": probe.trained,
     }
     tensors = {"weights": probe.weights, "bias": probe.bias}
-    staged = folder.with_name(f".{folder.name}.tmp-{uuid.uuid4().hex[:8]}")
-    try:
-        staged.mkdir(parents=True)
+    with new_model_folder(folder, card=card, extra_files=extra_files) as staged:
         save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, staged / PROBE_TENSORS)
         write_file(staged / PROBE_FILE, json.dumps(settings, indent=1, ensure_ascii=False) + "\n")
-        write_file(staged / "README.md", card)
-        for name, content in (extra_files or {}).items():
-            write_file(staged / name, content)
-        staged.rename(folder)
-    except OSError as error:
-        raise ModelError(
-            f"cannot save the model to {folder}: {error}", remedy="free some space, then train again"
-        ) from error
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
 
 
 def load_model(folder: Path, *, models_dir: Path | None = None) -> StanceModel:
