@@ -99,9 +99,8 @@ def test_two_processes_train_one_model(make_study, tmp_path):
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_make_starts_one_process_a_gpu():
     def dry_run(*settings: str) -> str:
-        found = subprocess.run(
-            ["make", "-n", "train", *settings], cwd=REPOSITORY, capture_output=True, text=True, check=True
-        )
+        command = ["make", "--no-print-directory", "-n", "train", *settings]  # these tests themselves run under make
+        found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
         return found.stdout.splitlines()[-1].strip()
 
     many = dry_run("GPUS=4", "PROFILE=gpu-large")
