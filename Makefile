@@ -10,7 +10,7 @@ TRIALS  ?= 20
 STAMP   := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study train tune test lint bench check-demo encoder clean
+.PHONY: help setup study train tune test lint bench check-demo encoder parser clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ check-demo: $(STAMP) ## measure the demonstration corpus against its datasheet
 
 encoder: $(STAMP) ## build models/e5-small-id from its sources again (needs network)
 	$(BIN)/python scripts/build_encoder.py
+
+parser: $(STAMP) ## train models/id_ud_sm on the treebanks in ../shared/data (an hour on 2 cores)
+	$(BIN)/python scripts/build_parser.py
 
 clean: ## remove what was generated; the environment, the archive and who was forgotten stay
 	@if [ -d data ]; then find data -mindepth 1 -maxdepth 1 ! -name privacy.key ! -name forgotten.txt ! -name crawl -exec rm -rf {} +; fi

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlp_study import __version__, cli_collect, cli_models
+from nlp_study import __version__, cli_collect, cli_language, cli_models, cli_words
 from nlp_study.cli_options import (
     DEFAULT_STUDY,
     ForceOption,
@@ -28,9 +28,21 @@ from nlp_study.schema import ImportFormat, TableName
 from nlp_study.tables import TableFormat, print_table
 
 if TYPE_CHECKING:
+    from nlp_study.config import Study
+    from nlp_study.stance.shifts import Drift
     from nlp_study.store import Corpus
 
 INTERRUPTED = 130
+
+AbstainOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=0.99,
+        metavar="P",
+        help="Leave pairs undecided whose label is less probable than this; by default stance.abstain_below.",
+    ),
+]
 
 app = typer.Typer(
     name="nlp-study",
@@ -85,12 +97,14 @@ def init(
 
 @app.command(
     epilog="Examples:  nlp-study run   ·   nlp-study run --study corpus/id_stance.toml   ·   nlp-study run --only trends"
+    "   ·   nlp-study run --abstain-below 0.5"
 )
 def run(
     study: StudyOption = DEFAULT_STUDY,
     only: Annotated[
         list[str] | None, typer.Option(metavar="STAGE", help="Run only this stage; may be repeated.")
     ] = None,
+    abstain_below: AbstainOption = None,
     force: ForceOption = False,
 ) -> None:
     """Run every stage that has changed, and write the report.
@@ -100,10 +114,13 @@ def run(
     from nlp_study.pipeline import find_stage, run_stages
 
     opened, corpus = open_study(study)
+    opened = _abstaining(opened, abstain_below)
     names = [find_stage(name).name for name in only or []]
     with corpus.lock():
         run_stages(opened, corpus, only=names, force=force, announce=announce)
     _warn_failures(corpus)
+    if not names or "classify" in names:
+        _warn_drift(_read_drift(corpus))
     if opened.report_path.is_file() and (not names or "report" in names):
         typer.echo(f"report: {_short(opened.report_path)}")
 
@@ -181,20 +198,59 @@ def import_(
 cli_models.register(app)  # here, so that --help lists commands in the order of the study
 
 
-@app.command(epilog="Examples:  nlp-study classify   ·   nlp-study classify --format csv --output stance.csv")
+@app.command(
+    epilog="Examples:  nlp-study classify   ·   nlp-study classify --format csv --output stance.csv   ·   "
+    "nlp-study classify --abstain-below 0.5"
+)
 def classify(
     study: StudyOption = DEFAULT_STUDY,
+    abstain_below: AbstainOption = None,
     format: FormatOption = TableFormat.TABLE,
     output: OutputOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Decide the stance of every post toward every target."""
+    """Decide the stance of every post toward every target.
+
+    A warning says so where the posts differ from those that the model learnt from (`nlp-study drift` has the figures).
+    Another --abstain-below reads no post again; to keep it, set stance.abstain_below in the study file.
+    """
     opened, corpus = open_study(study)
+    opened = _abstaining(opened, abstain_below)
     run_up_to("classify", opened, corpus, force=force)
-    query = "SELECT target, stance, count(*) AS posts FROM predictions GROUP BY ALL ORDER BY ALL"
+    _warn_drift(_read_drift(corpus))
+    query = "SELECT target, CASE WHEN abstained THEN 'undecided' ELSE stance END AS stance, count(*) AS posts "
+    query += "FROM predictions GROUP BY ALL ORDER BY ALL"
     if output or format is not TableFormat.TABLE:
         query = "SELECT p.*, posts.title FROM predictions p JOIN posts USING (post_id) ORDER BY post_id, target"
     print_table(corpus.fetch(query), format, output=output)
+
+
+@app.command(epilog="Examples:  nlp-study drift   ·   nlp-study drift --format json")
+def drift(
+    study: StudyOption = DEFAULT_STUDY, format: FormatOption = TableFormat.TABLE, output: OutputOption = None
+) -> None:
+    """Compare the posts that were classified with those that the model learnt from.
+
+    Share of unknown words, distance of the vectors' means, shift of the predicted labels. Posts that were labelled for the
+    model are left out.
+    """
+    opened, corpus = open_study(study)
+    run_up_to("classify", opened, corpus, force=False)
+    found = _read_drift(corpus)
+    if found is None:
+        raise DataError(
+            "the model does not remember the posts it learnt from: it was made by an earlier version",
+            remedy="train it again with `nlp-study train`",
+        )
+    if found.reason:
+        typer.echo(found.reason, err=True)
+        return
+    from nlp_study.stance.shifts import list_shifts
+
+    title = f"{found.n_posts} posts by {found.n_writers} writers against {found.n_training_posts} by "
+    title += f"{found.n_training_writers} in training"
+    print_table(list_shifts(found), format, output=output, title=title)
+    _warn_drift(found)
 
 
 @app.command(epilog="Examples:  nlp-study topics   ·   nlp-study topics --format json")
@@ -287,6 +343,31 @@ def _warn_failures(corpus: Corpus) -> None:
         typer.echo(f"{record.n_rows} rows could not be used: nlp-study query failures", err=True)
 
 
+def _abstaining(study: Study, below: float | None) -> Study:
+    """Return the study with another `stance.abstain_below`; None leaves it as it is."""
+    if below is None:
+        return study
+    return study.model_copy(update={"stance": study.stance.model_copy(update={"abstain_below": below})})
+
+
+def _read_drift(corpus: Corpus) -> Drift | None:
+    """Return what the last classification found; None where its model does not remember its posts."""
+    record = corpus.record(TableName.PREDICTIONS)
+    found = record.counts.get("drift") if record else None
+    if not found:
+        return None
+    from nlp_study.stance.shifts import Drift
+
+    return Drift.from_counts(found)
+
+
+def _warn_drift(found: Drift | None) -> None:
+    if found is not None and found.clear:
+        from nlp_study.stance.shifts import describe_drift
+
+        typer.echo(f"warning: {describe_drift(found)}", err=True)
+
+
 def _pairs(items: list[str], option: str) -> dict[str, str]:
     pairs = {}
     for item in items:
@@ -305,6 +386,8 @@ def _short(path: Path) -> str:
 
 
 cli_collect.register(app)
+cli_language.register(app)
+cli_words.register(app)
 
 
 def main() -> None:

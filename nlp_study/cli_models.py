@@ -20,6 +20,7 @@ from nlp_study.cli_options import (
     print_scores,
     run_up_to,
 )
+from nlp_study.errors import ConfigError
 from nlp_study.stance.protocols import Protocol
 from nlp_study.tables import TableFormat, print_table
 
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
     )(tune)
     app.command(
         epilog="Examples:  nlp-study evaluate   ·   nlp-study evaluate --protocol target   ·   "
-        "nlp-study evaluate --format json"
+        "nlp-study evaluate --curve   ·   nlp-study evaluate --format json"
     )(evaluate)
     models = typer.Typer(no_args_is_help=True, help="Models trained so far: list, show, compare.")
     models.command("list", epilog="Example:  nlp-study models list --format csv")(list_models)
@@ -65,6 +66,7 @@ def evaluate(
     ] = Protocol.AUTHOR,
     format: FormatOption = TableFormat.TABLE,
     output: OutputOption = None,
+    curve: Annotated[bool, typer.Option("--curve", help="Also with an eighth, a quarter, half of the labels.")] = False,
     force: ForceOption = False,
 ) -> None:
     """Measure the classifier beside its baselines, on labels that it has not seen.
@@ -82,7 +84,16 @@ def evaluate(
     else:
         with _imported(opened, corpus):
             evaluations = evaluate_protocol(opened, corpus, protocol, force=force)
-    print_scores(evaluations, opened, format=format, output=output)
+    if not curve:
+        print_scores(evaluations, opened, format=format, output=output)
+        return
+    if protocol is not Protocol.AUTHOR:
+        raise ConfigError("a learning curve is measured on folds of authors", remedy="leave --protocol out")
+    from nlp_study.stance.curve import describe_curve, measure_curve
+
+    table = measure_curve(opened, corpus, force=force)
+    print_table(table, format, output=output, title="macro-F1 by number of labels, authors disjoint")
+    typer.echo(describe_curve(table), err=format is not TableFormat.TABLE)
 
 
 def train(

@@ -21,6 +21,9 @@ from nlp_study.schema import ImportFormat, Stance
 
 STUDY_FILE = "study.toml"
 
+_APART = {"stance": ("abstain_below",)}
+"""Keys that change what is made of probabilities, not the model: another value must not train one again."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
@@ -97,6 +100,13 @@ class SegmentSettings(_Section):
         return self
 
 
+class ParseSettings(_Section):
+    """Sentences, tokens, word classes, relations and names."""
+
+    model: str = Field("id_ud_sm", min_length=1, description="spaCy pipeline: the embedded one, or a folder")
+    workers: int = Field(0, ge=0, le=256, description="processes that parse; 0: one a core")
+
+
 class StanceSettings(_Section):
     """Fine-tuning and classification."""
 
@@ -106,6 +116,10 @@ class StanceSettings(_Section):
         "",
         description="upper layers that learnt stance on other targets; auto: those that fit the encoder; empty: none; "
         "not used where the encoder itself is tuned (epochs above 0)",
+    )
+    words: bool = Field(
+        True,
+        description="let words count beside the encoder's vectors; not where the encoder is tuned (epochs above 0)",
     )
     epochs: float = Field(
         0, ge=0, le=200, description="passes over the labelled posts at most; 0: the encoder stays as it is"
@@ -135,6 +149,9 @@ class StanceSettings(_Section):
         (1, 2, 3, 4, 5), min_length=1, description="seeds of the evaluation; each repeats all folds"
     )
     patience: int = Field(2, ge=1, le=100, description="epochs without improvement before training stops")
+    abstain_below: float = Field(
+        0.0, ge=0, lt=1, description="pairs whose label is less probable than this are left undecided; 0: none"
+    )
 
     @model_validator(mode="after")
     def _check_windows(self) -> StanceSettings:
@@ -176,6 +193,7 @@ class Study(_Section):
     labels: tuple[LabelFile, ...] = ()
     encoder: EncoderSettings = EncoderSettings()
     segments: SegmentSettings = SegmentSettings()
+    parse: ParseSettings = ParseSettings()
     stance: StanceSettings = StanceSettings()
     topics: TopicSettings = TopicSettings()
     paths: PathSettings = PathSettings()
@@ -222,12 +240,15 @@ class Study(_Section):
     def digest(self, setting: str) -> str:
         """Return a digest of a section, or of one of its keys (`study.seed`, `targets.aliases`).
 
-        A stage names the settings it depends on, so that a corrected title does not train a model again.
+        A stage names the settings it depends on, so that a corrected title does not train a model again. Keys in `_APART` are
+        no part of their section's digest: what depends on them names them.
         """
         section, _, key = setting.partition(".")
         content = self.model_dump(mode="json")[section]
         if key:
             content = [item[key] for item in content] if isinstance(content, list | tuple) else content[key]
+        elif section in _APART:
+            content = {name: value for name, value in content.items() if name not in _APART[section]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,7 @@ from statistics import NormalDist
 PLAIN_METHOD = "wilson, predictions counted as they are"
 
 
-def wilson_interval(n_hits: int, n: int, *, alpha: float = 0.05) -> tuple[float, float]:
+def wilson_interval(n_hits: float, n: float, *, alpha: float = 0.05) -> tuple[float, float]:
     """Return the Wilson score interval of a share.
 
     It stays inside [0, 1] and keeps its coverage for small months and shares near 0, where the textbook interval fails.
@@ -19,7 +19,7 @@ def wilson_interval(n_hits: int, n: int, *, alpha: float = 0.05) -> tuple[float,
 
     Parameters
     ----------
-    n_hits, n : counts, 0 <= n_hits <= n.
+    n_hits, n : counts, or effective ones of clustered observations, 0 <= n_hits <= n.
     alpha : 1 - coverage.
 
     Raises

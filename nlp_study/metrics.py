@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
-BASELINES = ("majority", "tfidf", "embedding", "no target")
-"""Names in `evaluations.model`; any other name is the fine-tuned encoder."""
+BASELINES = ("majority", "tfidf", "characters", "words", "embedding", "no target")
+"""Names in `evaluations.model`; any other name is the study's own model."""
+ABLATION = "no target"
+"""Of these, the study's own model without the name of the target: not a simpler way, but a question to the model."""
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -100,6 +100,19 @@ def _stance_files(study: Study) -> list[Path]:
     return [path for path in found if isinstance(path, Path)]
 
 
+def _parser_files(study: Study) -> list[Path]:
+    from nlp_study.parse import find_parser
+
+    found = find_parser(study)
+    return [found] if found else []
+
+
+def _no_parser(study: Study, corpus: Corpus) -> str | None:
+    if _parser_files(study):
+        return None
+    return f"there is no parser «{study.parse.model}»; build it with `make parser`, or set parse.model to its folder"
+
+
 def _no_labels(study: Study, corpus: Corpus) -> str | None:
     if study.stance.model or corpus.read(TableName.LABELS, columns=["post_id"]).num_rows:
         return None
@@ -143,6 +156,10 @@ _STANCE_CODE = (
     "nlp_study.stance.sentences",
     "nlp_study.stance.views",
     "nlp_study.stance.reader",
+    "nlp_study.stance.engine",
+    "nlp_study.stance.bag",
+    "nlp_study.stance.mixing",
+    "nlp_study.stance.baselines",
     "nlp_study.stance.probe",
 )
 _TRAINING_CODE = (*_STANCE_CODE, "nlp_study.stance.train", "nlp_study.stance.tuning", "nlp_study.stance.rates")
@@ -166,6 +183,17 @@ STAGES: tuple[Stage, ...] = (
         settings=(),
         modules=("nlp_study.deduplicate",),
         load=_load("nlp_study.deduplicate", "mark_duplicates"),
+    ),
+    Stage(
+        name="parse",
+        about="cut posts into sentences and tokens, with word classes, relations and names",
+        makes=("tokens", "parsed_posts"),
+        reads=("posts",),
+        settings=("parse.model",),
+        modules=("nlp_study.parse", "nlp_study.roots"),
+        load=_load("nlp_study.parse", "parse_posts"),
+        files=_parser_files,
+        skip_reason=_no_parser,
     ),
     Stage(
         name="segment",
@@ -195,7 +223,7 @@ STAGES: tuple[Stage, ...] = (
         makes=("model",),
         reads=("labels",),
         settings=("stance", "encoder", *_PAIR_SETTINGS),
-        modules=_TRAINING_CODE,
+        modules=(*_TRAINING_CODE, "nlp_study.stance.drift"),
         load=_load("nlp_study.stance.classify", "train_stance"),
         files=_stance_files,
         skip_reason=_no_labels,
@@ -206,8 +234,16 @@ STAGES: tuple[Stage, ...] = (
         about="decide the stance of every post toward every target",
         makes=("predictions", "evidence"),
         reads=("posts", "labels", "model", "evaluations"),
-        settings=_PAIR_SETTINGS,
-        modules=(*_STANCE_CODE, "nlp_study.stance.explain", "nlp_study.stance.saved", "nlp_study.stance.classify"),
+        settings=(*_PAIR_SETTINGS, "stance.abstain_below"),
+        modules=(
+            *_STANCE_CODE,
+            "nlp_study.stance.decisions",
+            "nlp_study.stance.explain",
+            "nlp_study.stance.saved",
+            "nlp_study.stance.drift",
+            "nlp_study.stance.shifts",
+            "nlp_study.stance.classify",
+        ),
         load=_load("nlp_study.stance.classify", "classify_stance"),
         skip_reason=_no_labels,
     ),
@@ -243,12 +279,20 @@ STAGES: tuple[Stage, ...] = (
             "evaluations",
             "model",
             "predictions",
+            "evidence",
             "topics",
             "topic_assignments",
             "trends",
         ),
         settings=("study", "targets", "sources", "paths", "segments", "stance", "encoder"),
-        modules=("nlp_study.report", "nlp_study.metrics", "nlp_study.estimate"),
+        modules=(
+            "nlp_study.report",
+            "nlp_study.metrics",
+            "nlp_study.estimate",
+            "nlp_study.uncertainty",
+            "nlp_study.stance.drift",
+            "nlp_study.stance.shifts",
+        ),
         load=_load("nlp_study.pipeline", "write_study_report"),
     ),
 )
@@ -425,7 +469,7 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"nlp-study": __version__}
-    for package in ("torch", "transformers", "bertopic", "pyarrow", "duckdb", "scikit-learn", "numpy"):
+    for package in ("torch", "transformers", "bertopic", "pyarrow", "duckdb", "scikit-learn", "numpy", "spacy"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

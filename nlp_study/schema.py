@@ -165,13 +165,15 @@ class Failure:
 
 
 class TableName(StrEnum):
-    """Tables under the study's data directory; `tokens` joins them with the parser."""
+    """Tables under the study's data directory."""
 
     PAGES = "pages"
     POSTS = "posts"
     LABELS = "labels"
     DUPLICATES = "duplicates"
     SEGMENTS = "segments"
+    TOKENS = "tokens"
+    PARSED_POSTS = "parsed_posts"
     TOPICS = "topics"
     TOPIC_ASSIGNMENTS = "topic_assignments"
     EVALUATIONS = "evaluations"
@@ -299,6 +301,38 @@ def table_specs() -> dict[TableName, TableSpec]:
                 ("vector", pa.list_(float32), "embedding, unit length (left out of the SQL view)"),
             ],
         ),
+        TableName.TOKENS: spec(
+            "one row a token, in the order of the text; parsed is the title, an empty line, and the body",
+            ("post_id", "position"),
+            [
+                post_id,
+                ("sentence", int32, "sentence of the token in the post, from 0; the title has sentences of its own"),
+                ("position", int32, "place of the token in the post, from 0"),
+                ("form", string, "the token as written; clitics such as -nya are tokens of their own"),
+                ("lower", string, "the form in lower case"),
+                ("root", string, "the root word of the form: `dukung` of `mendukung`, `dukungan`, `pendukung`"),
+                ("lemma", string, "the parser's lemma"),
+                ("upos", string, "word class, Universal Dependencies: NOUN, VERB, ADJ, ..."),
+                ("feats", string, "morphological features, Universal Dependencies; empty if none"),
+                ("head", int32, "position of the token's head in the post; its own for a root"),
+                ("deprel", string, "relation to the head, Universal Dependencies; root for a root"),
+                ("ent", string, "named entity: B-PER where one begins, I-PER inside; empty outside"),
+                ("start", int32, "place of the first character in the parsed text, from 0"),
+                ("space_after", flag, "white space follows the token"),
+                ("after", string, "the white space that follows it; forms and these, joined, are the parsed text"),
+            ],
+        ),
+        TableName.PARSED_POSTS: spec(
+            "one row a post whose tokens stand in `tokens`",
+            ("post_id",),
+            [
+                post_id,
+                ("text_digest", string, "sha256 of the parsed text, 16 hex digits"),
+                ("parser", string, "digest of the model and code that parsed it"),
+                ("n_sentences", int32, "its sentences"),
+                ("n_tokens", int32, "its tokens, punctuation included"),
+            ],
+        ),
         TableName.TOPICS: spec(
             "one row a topic; -1 holds the outliers",
             ("topic_id",),
@@ -329,7 +363,8 @@ def table_specs() -> dict[TableName, TableSpec]:
                 (
                     "model",
                     string,
-                    "majority, tfidf, embedding (frozen), no target (target left unnamed), or the study's encoder",
+                    "majority, tfidf, characters, words (calibrated), embedding (frozen), no target (target left unnamed), "
+                    "or the study's encoder",
                 ),
                 ("seed", int32, "seed of the folds and the training"),
                 ("fold", int32, "the fold in which the pair was held out"),
@@ -341,7 +376,7 @@ def table_specs() -> dict[TableName, TableSpec]:
                     "what ties posts that never stand on both sides of a split: author, text, near-duplicate",
                 ),
                 ("gold", string, "the human label"),
-                ("predicted", string, "the most probable label"),
+                ("predicted", string, "the decided label; not always the most probable one, see docs/stance.md"),
                 *probas,
             ],
         ),
@@ -351,8 +386,9 @@ def table_specs() -> dict[TableName, TableSpec]:
             [
                 post_id,
                 target,
-                ("stance", string, "the most probable label"),
+                ("stance", string, "the decided label; not always the most probable one, see docs/stance.md"),
                 *probas,
+                ("abstained", flag, "the model is less sure than stance.abstain_below asks; stance is its best guess"),
                 ("model_id", string, "the model that decided"),
                 ("origin", string, "final, out_of_fold or in_sample"),
                 ("n_windows", int32, "inputs read by the encoder"),
@@ -383,7 +419,8 @@ def table_specs() -> dict[TableName, TableSpec]:
                 target,
                 ("stance", string, "the stance counted"),
                 ("topic_id", int32, "posts with a segment in this topic; -2 for all posts"),
-                ("n_posts", int32, "posts of the month with a prediction for the target"),
+                ("n_posts", int32, "posts of the month with a decided prediction for the target"),
+                ("n_abstained", int32, "further posts, left undecided (stance.abstain_below); in no share"),
                 ("n_stance", int32, "of them, with this stance"),
                 ("share", float64, "n_stance / n_posts; null in an empty month"),
                 ("share_low", float64, "lower end of the interval"),

@@ -62,7 +62,7 @@ def list_reliability(evaluations: pa.Table, stances: Sequence[str]) -> pa.Table:
             "confidence": f"{b.low:.1f}-{b.high:.1f}",
             "predictions": b.n,
             "mean confidence": b.confidence,
-            "right": b.accuracy,
+            "most probable is right": b.accuracy,
         }
         for b in reliability_bins(probas, gold)
     ]
@@ -71,7 +71,7 @@ def list_reliability(evaluations: pa.Table, stances: Sequence[str]) -> pa.Table:
             "confidence": f"ECE {calibration_error(probas, gold):.3f}",
             "predictions": len(gold),
             "mean confidence": float(probas.max(1).mean()),
-            "right": float((probas.argmax(1) == gold).mean()),
+            "most probable is right": float((probas.argmax(1) == gold).mean()),
         }
     )
     return pa.Table.from_pylist(rows)
@@ -79,23 +79,27 @@ def list_reliability(evaluations: pa.Table, stances: Sequence[str]) -> pa.Table:
 
 def list_abstention(evaluations: pa.Table, stances: Sequence[str]) -> pa.Table:
     """Return what is left, and how good it is, when predictions below a confidence are not made."""
+    import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     ours = study_model(evaluations)
     if ours is None:
         return pa.table({})
     probas, gold = _probas(evaluations, ours, stances)
+    decided = np.array(evaluations.filter(pc.field("model") == ours)["predicted"].to_pylist())
+    confidence = probas[np.arange(len(gold)), [list(stances).index(stance) for stance in decided]]
     rows = []
     for threshold in ABSTENTION:
-        kept = probas.max(1) >= threshold
+        kept = confidence >= threshold
         if not kept.any():
             break
-        right, found = ([stances[i] for i in values] for values in (gold[kept], probas[kept].argmax(1)))
+        right, found = [stances[i] for i in gold[kept]], list(decided[kept])
         rows.append(
             {
                 "abstain below": threshold,
                 "decided": float(kept.mean()),
-                "accuracy": float((probas[kept].argmax(1) == gold[kept]).mean()),
+                "accuracy": float(np.mean([a == b for a, b in zip(right, found, strict=True)])),
                 "macro-F1": macro_f1(right, found, stances),
             }
         )

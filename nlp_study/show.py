@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from nlp_study.errors import DataError
-from nlp_study.schema import OUTLIER_TOPIC, Stance
+from nlp_study.schema import OUTLIER_TOPIC, Stance, TableName
 from nlp_study.tables import PIPE_WIDTH
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ def print_post(corpus: Corpus, post_id: str, *, whole_page: bool = False) -> Non
     heading("\nStance")
     predictions = corpus.fetch("SELECT * FROM predictions WHERE post_id = $id ORDER BY target", key).to_pylist()
     evidence = corpus.fetch("SELECT * FROM evidence WHERE post_id = $id ORDER BY target, rank", key).to_pylist()
+    record = corpus.record(TableName.PREDICTIONS)
     for row in predictions:
-        _print_prediction(console, row)
+        _print_prediction(console, row, record.counts.get("abstain_below") if record else None)
         _print_evidence(console, [found for found in evidence if found["target"] == row["target"]])
     if not predictions:
         console.print("  not classified yet: nlp-study classify")
@@ -117,8 +118,10 @@ def _print_page(console: Any, heading: Any, pages: list[dict[str, Any]], whole: 
     console.print()
 
 
-def _print_prediction(console: Any, row: dict[str, Any]) -> None:
+def _print_prediction(console: Any, row: dict[str, Any], abstain_below: float | None) -> None:
     console.print(f"  {row['target']}: {row['stance']}  ({row['origin']}, {row['model_id']})")
+    if row.get("abstained"):
+        console.print(f"    undecided: less sure than stance.abstain_below = {abstain_below}; this is the best guess")
     for stance in Stance:
         proba = row[f"proba_{stance}"]
         if proba is not None:

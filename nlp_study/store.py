@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from nlp_study.errors import DataError, StoreError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 RECORD_FILE = "run.json"
 _COMPRESSION = "zstd"
+_ROW_GROUP = 4096
+"""Rows that a reader has in memory at least; a table of long texts that is streamed stays within some MB."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ class Corpus:
                 for batch in batches:
                     if not batch.num_rows:
                         continue
-                    writer.write_batch(batch.cast(schema))
+                    writer.write_batch(batch.cast(schema), row_group_size=_ROW_GROUP)
                     n_rows += batch.num_rows
             with staged.open("rb+") as handle:
                 os.fsync(handle.fileno())
@@ -286,15 +289,36 @@ class Corpus:
         except duckdb.Error as error:
             raise self._query_error(error, query) from None
 
-    def fetch(self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
-        """Run one read-only query and return all rows as an Arrow table; errors as in `sql`."""
+    def fetch(
+        self,
+        query: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        time_limit_s: float | None = None,
+    ) -> pa.Table:
+        """Run one read-only query and return all rows as an Arrow table; errors as in `sql`.
+
+        Parameters
+        ----------
+        time_limit_s : seconds after which it is given up with a DataError; None: never.
+        """
         import duckdb
 
-        relation = self.sql(query, parameters)
+        timer = Timer(time_limit_s or 0, self._connect().interrupt) if time_limit_s is not None else None
+        if timer:
+            timer.daemon = True
+            timer.start()
         try:
-            return relation.to_arrow_table()
+            return self.sql(query, parameters).to_arrow_table()
+        except duckdb.InterruptException:
+            raise DataError(
+                f"the query took more than {time_limit_s:g} s", remedy="narrow it, or raise the time limit"
+            ) from None
         except duckdb.Error as error:
             raise self._query_error(error, query) from None
+        finally:
+            if timer:
+                timer.cancel()
 
     def to_datasets(self, *names: TableName | str) -> dict[str, Dataset]:
         """Return tables as Hugging Face datasets, by name; all that exist by default. The rows are not copied."""

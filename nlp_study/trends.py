@@ -45,7 +45,8 @@ def count_trends(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, A
     """
     import pyarrow as pa
 
-    predictions = corpus.read(TableName.PREDICTIONS, columns=["post_id", "target", "stance"]).to_pylist()
+    columns = ["post_id", "target", "stance", "abstained"]
+    predictions = corpus.read(TableName.PREDICTIONS, columns=columns).to_pylist()
     if not predictions:
         raise DataError("there are no predictions to count", remedy="run `nlp-study classify`")
     marks = corpus.read(TableName.DUPLICATES, columns=["post_id", "is_first"]).to_pylist()
@@ -60,24 +61,35 @@ def count_trends(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, A
             topics[row["post_id"]].add(row["topic_id"])
     stances = [str(stance) for stance in study.study.stances]
     counted: Counter[tuple[str, int, date, str]] = Counter()
+    undecided: Counter[tuple[str, int, date]] = Counter()
     for row in predictions:
         month = months.get(row["post_id"])
         if month is None:
             continue
         for topic in (ALL_TOPICS, *topics[row["post_id"]]):
-            counted[row["target"], topic, month, row["stance"]] += 1
-    rows = list(_rows(counted, month_range(months.values()), stances))
+            if row["abstained"]:
+                undecided[row["target"], topic, month] += 1
+            else:
+                counted[row["target"], topic, month, row["stance"]] += 1
+    rows = list(_rows(counted, undecided, month_range(months.values()), stances))
     table = pa.Table.from_pylist(rows, schema=table_specs()[TableName.TRENDS].schema)
     n_undated = len({row["post_id"] for row in predictions} - months.keys())
     counts = {"months": len(set(table["month"].to_pylist())), "undated_posts": n_undated, "duplicate_posts": n_repeated}
+    n_abstained = sum(bool(row["abstained"]) for row in predictions)
+    if n_abstained:
+        counts["abstained"] = n_abstained
     corpus.write(TableName.TRENDS, table, replace(record, counts=counts))
     return counts
 
 
 def _rows(
-    counted: Counter[tuple[str, int, date, str]], months: list[date], stances: list[str]
+    counted: Counter[tuple[str, int, date, str]],
+    undecided: Counter[tuple[str, int, date]],
+    months: list[date],
+    stances: list[str],
 ) -> Iterator[dict[str, Any]]:
-    for target, topic in sorted({(target, topic) for target, topic, _, _ in counted}):
+    keys = {key[:2] for key in counted} | {key[:2] for key in undecided}
+    for target, topic in sorted(keys):
         for month in months:
             by_stance = {stance: counted[target, topic, month, stance] for stance in stances}
             n_posts = sum(by_stance.values())
@@ -89,6 +101,7 @@ def _rows(
                     "stance": stance,
                     "topic_id": topic,
                     "n_posts": n_posts,
+                    "n_abstained": undecided[target, topic, month],
                     "n_stance": n_stance,
                     "share": n_stance / n_posts if n_posts else None,
                     "share_low": low,

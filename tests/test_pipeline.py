@@ -182,7 +182,7 @@ def test_stage_names():
     assert needed_stages("trends") == [*before_trends, "trends"]
     assert needed_stages("topics") == ["import", "segment", "topics"]
     with pytest.raises(ConfigError, match="stages are import, deduplicate, segment"):
-        find_stage("parse")
+        find_stage("nothing")
 
 
 def test_every_stage_reads_what_an_earlier_one_makes():

@@ -8,14 +8,19 @@ import subprocess
 
 import pytest
 
+from nlp_study.schema import TableName
 from nlp_study.store import Corpus
 
 from .report_tables import (
+    ALL,
     HOSTILE,
+    POSTS,
     Page,
+    evaluation_rows,
     make_study,
     report,
     write_everything,
+    write_table,
     write_topics,
 )
 
@@ -71,10 +76,18 @@ async function look(width) {
 </script></body>"""
 
 
+def probabilities(stance: str) -> dict[str, float]:
+    return {f"proba_{name}": 0.7 if name == stance else 0.1 for name in ALL}
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; the page itself is tested without it")
 def test_charts_are_drawn_in_a_browser(corpus: Corpus) -> None:
     write_everything(corpus, title=HOSTILE)
     write_topics(corpus, label=HOSTILE)
+    probas = [{**row, **probabilities(row["predicted"])} for row in evaluation_rows()]
+    write_table(corpus, TableName.EVALUATIONS, probas, stage="evaluate")
+    sentences = [{"post_id": p, "target": "pasar", "rank": 0, "sentence": HOSTILE, "weight": 1.0} for p in POSTS]
+    write_table(corpus, TableName.EVIDENCE, sentences, stage="classify")
     page = report(make_study(), corpus)
     folder = corpus.folder.parent
     (folder / "harness.html").write_text(HARNESS, encoding="utf-8")
@@ -107,4 +120,6 @@ def test_charts_are_drawn_in_a_browser(corpus: Corpus) -> None:
     assert found["wide"]["en"]["title"] == "Who supports digital markets?"
     assert "0,78 ± 0,22" in found["wide"]["id"]["charts"]["scores"]["text"]
     assert "0.78 ± 0.22" in found["wide"]["en"]["charts"]["scores"]["text"]
+    assert "Prediksi" in found["narrow"]["id"]["charts"]["reliability"]["text"]
+    assert "Irrelevant" in found["wide"]["en"]["charts"]["reliability-classes"]["text"]
     assert "Mendukung | " in found["narrow"]["id"]["charts"]["trend-0"]["text"]

@@ -12,8 +12,9 @@ from nlp_study.encoders import load_encoder
 from nlp_study.errors import ModelError
 from nlp_study.schema import Stance
 from nlp_study.stance.explain import check_faithfulness, explain_pairs, top_evidence
+from nlp_study.stance.mixing import softmax
 from nlp_study.stance.pairs import Pair
-from nlp_study.stance.probe import fit_probe, softmax
+from nlp_study.stance.probe import fit_probe
 from nlp_study.stance.reader import keep_reading, lean, load_reader, read_pairs_through, save_reader
 from nlp_study.stance.saved import load_model, save_probe
 from nlp_study.uncertainty import calibration_error
@@ -49,15 +50,16 @@ def fitted(reader):
 
 def test_a_probe_learns_and_its_probabilities_are_probabilities(fitted):
     pairs, reading, probe = fitted
-    probas = probe.predict(reading.vectors)
+    forecast = probe.predict(reading.vectors, pairs)
+    probas = forecast.probas
     assert probas.sum(1) == pytest.approx(np.ones(len(pairs)), abs=1e-5)
-    assert np.mean([STANCES[i] == pair.stance for i, pair in zip(probas.argmax(1), pairs, strict=True)]) > 0.6
+    assert np.mean([STANCES[i] == pair.stance for i, pair in zip(forecast.decided, pairs, strict=True)]) > 0.6
 
 
 def test_a_handful_of_labels_is_enough_to_fit(reader):
     pairs = [replace(pair, group=pair.post_id) for pair in make_pairs(12)]
     probe = fit_probe(read_pairs_through(reader, pairs).vectors, pairs, STANCES, seed=1)
-    assert 0.25 <= probe.temperature <= 4
+    assert 0 < probe.known.probability.scales[0] <= 20
 
 
 def test_temperature_keeps_the_order_and_lowers_the_error_of_an_overconfident_model():
@@ -77,16 +79,17 @@ def test_sentence_parts_add_up_to_the_lead(reader, fitted):
 
     def watch(owner, hidden, offsets, weight):
         rows = [row for row, (_, high) in enumerate(offsets) if not high]
-        outside[owner] += weight * (hidden[rows] @ probe.weights.T).sum(0)
+        outside[owner] += weight * ((hidden[rows] - probe.centre) @ probe.weights.T).sum(0)
 
     vectors = read_pairs_through(reader, pairs[:5], watch=watch).vectors
     explained = explain_pairs(reader, probe, pairs[:5])
     assert explained.reading.vectors == pytest.approx(vectors, abs=1e-5)
-    scores = vectors @ probe.weights.T
+    scores = (vectors - probe.centre) @ probe.weights.T
     for i, sentences in enumerate(explained.sentences):
-        first, second = np.argsort(explained.probas[i])[::-1][:2]
+        first, second = np.argsort(explained.forecast.scores[i])[::-1][:2]
         lead = scores[i, first] - scores[i, second]
-        parts = sum(found.weight for found in sentences) + outside[i, first] - outside[i, second]
+        scale = probe.unknown.decision.scales[0]
+        parts = sum(found.weight for found in sentences) / scale + outside[i, first] - outside[i, second]
         assert len(sentences) == 8  # title, one on the target, six others
         assert parts == pytest.approx(lead, abs=1e-3)
     top = top_evidence(explained.sentences[0])
@@ -157,8 +160,9 @@ def test_a_saved_probe_says_the_same(reader, fitted, tmp_path):
     save_probe(tmp_path / "m", reader, probe, card="# m\n")
     model = load_model(tmp_path / "m")
     assert model.stances == tuple(map(Stance, STANCES)) and model.model_id == "m"
-    probas = model.probe.predict(read_pairs_through(model.reader, pairs).vectors)
-    assert probas == pytest.approx(probe.predict(reading.vectors), abs=1e-4)
+    forecast, before = model.probe.predict(reading.vectors, pairs), probe.predict(reading.vectors, pairs)
+    assert forecast.probas == pytest.approx(before.probas, abs=1e-4)
+    assert forecast.scores == pytest.approx(before.scores, abs=1e-4)
     with pytest.raises(ModelError, match="never overwritten"):
         save_probe(tmp_path / "m", reader, probe, card="")
     (tmp_path / "m" / "probe.json").write_text("{}")

@@ -12,7 +12,7 @@ from nlp_study.errors import DataError
 from nlp_study.schema import TIMEZONE, Stance
 from nlp_study.stance.pairs import Pair
 from nlp_study.stance.protocols import Protocol
-from nlp_study.stance.splits import TIME_BLOCKS, split_pairs
+from nlp_study.stance.splits import TIME_BLOCKS, split_pairs, thin_training
 
 STANCES = list(Stance)[:3]
 
@@ -67,3 +67,20 @@ def test_what_cannot_be_split_says_so():
     undated = [Pair(p.post_id, "x", "x", "t", (), p.group, p.stance) for p in pairs]
     with pytest.raises(DataError, match="have a date"):
         split_pairs(undated, Protocol.TIME, n_folds=5, seed=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows, st.sampled_from([0.125, 0.25, 0.5, 1.0]))
+def test_a_share_of_the_training_is_whole_authors_with_every_label(rows, share):
+    pairs = make_pairs(rows)
+    try:
+        fold = split_pairs(pairs, Protocol.AUTHOR, n_folds=3, seed=1)[0]
+    except DataError:
+        return
+    thinned = thin_training(fold, pairs, share=share, seed=2)
+    kept, left = set(thinned.train), set(fold.train) - set(thinned.train)
+    assert thinned.test == fold.test and kept <= set(fold.train)
+    assert not {pairs[i].group for i in kept} & {pairs[i].group for i in left}
+    assert {pairs[i].stance for i in kept} == {pairs[i].stance for i in fold.train}
+    assert len(kept) >= share * len(fold.train) - 1
+    assert thin_training(fold, pairs, share=share, seed=2) == thinned

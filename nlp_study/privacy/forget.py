@@ -319,7 +319,7 @@ def _clean_models(folder: Path, subject: Subject) -> None:
 
 def _sweep(corpus: Corpus, folders: Sequence[Path | None]) -> None:
     """Delete what an interrupted write left (unfinished files, Parquet files that no record names) and half-done stages."""
-    for scratch in ("protocols", "predictions.partial", "evaluations.partial"):
+    for scratch in ("protocols", "predictions.partial", "evaluations.partial", "tokens.partial", "concordance"):
         shutil.rmtree(corpus.folder / scratch, ignore_errors=True)
     for folder in folders:
         if folder is not None and folder.is_dir():

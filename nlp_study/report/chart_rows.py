@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from nlp_study.metrics import BASELINES
 from nlp_study.report.content import DataFacts
-from nlp_study.report.quality import BASELINES, QualityFacts
+from nlp_study.report.quality import QualityFacts
 from nlp_study.report.stances import TargetFacts
 from nlp_study.report.texts import Texts
 from nlp_study.report.themes import TopicFacts, TopicStances

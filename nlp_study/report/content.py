@@ -7,12 +7,15 @@ from datetime import date, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from nlp_study.report.evidence import EvidenceExample, gather_examples
 from nlp_study.report.label_quarters import LabelQuarter, gather_label_quarters
 from nlp_study.report.quality import QualityFacts, gather_quality
 from nlp_study.report.queries import fetch_row, fetch_rows, month_range
+from nlp_study.report.reliability import ReliabilityFacts, gather_reliability
 from nlp_study.report.stances import TargetFacts, gather_targets
 from nlp_study.report.themes import TopicFacts, gather_topics
 from nlp_study.schema import TIMEZONE, TableName
+from nlp_study.stance.shifts import Drift
 
 if TYPE_CHECKING:
     from nlp_study.config import Study
@@ -82,7 +85,11 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class MethodFacts:
-    """What was read by the encoder, and where predictions come from. Token counts are None where unknown."""
+    """What was read by the encoder, and where predictions come from. Token counts are None where unknown.
+
+    `drift` compares the posts with those that the model learnt from; None where the model does not remember them. Of the
+    predictions `n_abstained` are left undecided, for the model is less sure than `abstain_below`.
+    """
 
     n_segments: int
     n_predictions: int
@@ -92,6 +99,9 @@ class MethodFacts:
     origins: dict[str, int]
     model_ids: list[str]
     model_counts: dict[str, Any]
+    abstain_below: float
+    n_abstained: int
+    drift: Drift | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,8 @@ class ReportContent:
     topics: TopicFacts
     label_quarters: dict[str, list[LabelQuarter]]
     quality: QualityFacts
+    reliability: ReliabilityFacts | None
+    examples: dict[int, list[EvidenceExample]]
     methods: MethodFacts
     runs: list[RunFacts]
 
@@ -140,13 +152,16 @@ def gather_content(study: Study, corpus: Corpus) -> ReportContent:
     try:
         targets = gather_targets(study, fresh)
         shown = {facts.target.id: facts.stances for facts in targets}
+        quality = gather_quality(study, fresh)
         return ReportContent(
             study=study,
             data=_gather_data(study, fresh),
             targets=targets,
             label_quarters=gather_label_quarters(study, fresh, shown),
             topics=gather_topics(study, fresh),
-            quality=gather_quality(study, fresh),
+            quality=quality,
+            reliability=gather_reliability(study, fresh, quality.tuned.model) if quality.tuned else None,
+            examples=gather_examples(study, fresh),
             methods=_gather_methods(study, fresh),
             runs=_gather_runs(fresh),
         )
@@ -212,7 +227,8 @@ def _gather_methods(study: Study, corpus: Corpus) -> MethodFacts:
         corpus,
         """
         SELECT count(*) AS n_predictions, sum(n_tokens)::BIGINT AS n_tokens,
-            sum(n_tokens_total)::BIGINT AS n_tokens_total, sum(n_windows)::BIGINT AS n_windows
+            sum(n_tokens_total)::BIGINT AS n_tokens_total, sum(n_windows)::BIGINT AS n_windows,
+            count(*) FILTER (abstained) AS n_abstained
         FROM predictions WHERE list_contains(?, target)
         """,
         [[target.id for target in study.targets]],
@@ -224,12 +240,16 @@ def _gather_methods(study: Study, corpus: Corpus) -> MethodFacts:
         corpus, "SELECT DISTINCT model_id FROM predictions WHERE model_id IS NOT NULL ORDER BY model_id"
     )
     segments, model = corpus.record(TableName.SEGMENTS), corpus.record("model")
+    classified = corpus.record(TableName.PREDICTIONS)
+    counted = classified.counts if classified else {}
     return MethodFacts(
         n_segments=segments.n_rows if segments else 0,
         **counts,
         origins={row["origin"] or "–": row["n"] for row in origins},
         model_ids=[PurePath(row["model_id"]).name for row in models],
         model_counts={key: value for key, value in (model.counts if model else {}).items() if _is_shown(value)},
+        abstain_below=counted.get("abstain_below") or 0.0,
+        drift=Drift.from_counts(counted["drift"]) if counted.get("drift") else None,
     )
 
 

@@ -10,6 +10,13 @@ from nlp_study.report import chart_rows, charts, comparisons, tables
 from nlp_study.report.content import ReportContent
 from nlp_study.report.label_quarters import PERIOD, LabelQuarter
 from nlp_study.report.label_shares import label_rows, label_spec, label_table
+from nlp_study.report.reliability_charts import (
+    class_reliability_spec,
+    class_reliability_table,
+    reliability_rows,
+    reliability_spec,
+    reliability_table,
+)
 from nlp_study.report.stances import TargetFacts
 from nlp_study.report.texts import Texts
 from nlp_study.schema import Stance
@@ -51,6 +58,7 @@ def make_figures(content: ReportContent, t: Texts) -> dict[str, Figure]:
         if chart_rows.charted_stances(content.topics, target.index)
     ]
     figures += _quality_figures(content, t)
+    figures += _reliability_figures(content, t)
     return {figure.id: figure for figure in figures}
 
 
@@ -61,6 +69,7 @@ def make_rows(content: ReportContent, texts: list[Texts]) -> dict[str, chart_row
     rows = {
         "posts": chart_rows.posts_rows(content.data),
         "confusion": chart_rows.confusion_rows(content.quality),
+        "reliability": reliability_rows(content.reliability),
     }
     for t in texts:
         names = {start: t.format.period(start, topics.period) for start in starts}
@@ -207,3 +216,32 @@ def _quality_figures(content: ReportContent, t: Texts) -> list[Figure]:
             )
         )
     return figures
+
+
+def _reliability_figures(content: ReportContent, t: Texts) -> list[Figure]:
+    facts = content.reliability
+    if facts is None:
+        return []
+    f = t.format
+    parts = "; ".join(f"{f.percent(part.confidence, 0)}: {f.percent(part.share, 0)}" for part in facts.parts)
+    errors = {"error": f.decimal(facts.error, 3), "expected": f.decimal(facts.expected_error, 3)}
+    counts = {"predictions": t.count("prediction", facts.n_predictions), "pairs": t.count("pair", facts.n_pairs)}
+    stances = list(facts.by_stance)
+    return [
+        Figure(
+            "reliability",
+            t.plain("reliability_title"),
+            t("reliability_note", **errors, **counts),
+            t.plain("reliability_description", parts=parts),
+            reliability_table(facts, t),
+            reliability_spec(t),
+        ),
+        Figure(
+            "reliability-classes",
+            t.plain("reliability_classes_title"),
+            t("reliability_classes_note"),
+            t.plain("reliability_classes_description", stances=t.join([t.stance(s).lower() for s in stances])),
+            class_reliability_table(facts, t),
+            class_reliability_spec(stances, t),
+        ),
+    ]

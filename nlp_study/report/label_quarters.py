@@ -35,7 +35,7 @@ class LabelQuarter:
 def gather_label_quarters(
     study: Study, corpus: Corpus, shown: Mapping[str, Sequence[Stance]]
 ) -> dict[str, list[LabelQuarter]]:
-    """Return the quarters of each target with enough labels to compare; others are left out.
+    """Return the quarters of each target with enough labels to compare; others are left out, and so are undecided posts.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def gather_label_quarters(
     )
     query = """
         SELECT post_id, target, stance, date_trunc('quarter', published_at)::DATE AS start
-        FROM predictions JOIN posts USING (post_id) WHERE published_at IS NOT NULL
+        FROM predictions JOIN posts USING (post_id) WHERE published_at IS NOT NULL AND abstained IS NOT TRUE
     """
     predicted = {(row["post_id"], row["target"]): row for row in fetch_rows(corpus, query)}
     counts: dict[str, dict[date, dict[str, dict[str, int]]]] = defaultdict(

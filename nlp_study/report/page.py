@@ -10,12 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlp_study.metrics import BASELINES
 from nlp_study.report import tables
 from nlp_study.report.content import ReportContent, gather_content
 from nlp_study.report.figures import Figure, make_figures, make_rows, target_name
 from nlp_study.report.numbers import LANGUAGES, Language, vega_locale
 from nlp_study.report.palette import DARK, LIGHT, STANCE_MARKS
-from nlp_study.report.quality import BASELINES
 from nlp_study.report.texts import Texts
 from nlp_study.report.themes import N_CHARTED
 
@@ -37,6 +37,7 @@ class Edition:
     figures: dict[str, Figure]
     title: str
     target_names: list[str]
+    names_by_target: dict[str, str]
 
 
 def write_report(study: Study, corpus: Corpus, path: Path) -> dict[str, int]:
@@ -71,6 +72,7 @@ def _make_edition(content: ReportContent, language: Language) -> Edition:
         figures=make_figures(content, t),
         title=t.pick(settings.title_id, settings.title_en),
         target_names=[target_name(target, t) for target in content.targets],
+        names_by_target={target.target.id: target_name(target, t) for target in content.targets},
     )
 
 

@@ -6,6 +6,8 @@ markup; what is filled in is escaped.
 
 from __future__ import annotations
 
+from nlp_study.report.prose_honesty import HONESTY
+
 PROSE: dict[str, tuple[str, str]] = {
     # head
     "finding_on": (
@@ -38,6 +40,18 @@ PROSE: dict[str, tuple[str, str]] = {
     "finding_off": (
         "{posts} lain dinilai tidak membahas sasaran dan tidak ikut dihitung.",
         "Another {posts} were judged not to be about the target and are left out.",
+    ),
+    "finding_abstained": (
+        "{posts} lain dibiarkan tanpa keputusan, sebab label terbaiknya kurang pasti daripada {threshold}; porsi ini hanya "
+        "milik tulisan yang diputuskan.",
+        "Another {posts} are left undecided, for their best label is less probable than {threshold}; the share is of decided "
+        "posts only.",
+    ),
+    "finding_drift": (
+        "Tulisan yang diklasifikasi berbeda dari tulisan yang dipelajari model, jadi ukuran mutunya belum tentu berlaku "
+        "di sini (lihat Metode dan batasan).",
+        "The classified posts differ from those the model learnt from, so its figures of quality need not hold here (see "
+        "Methods and limits).",
     ),
     "finding_none": (
         "Sikap terhadap <em>{target}</em> belum diklasifikasi.",
@@ -385,4 +399,5 @@ PROSE: dict[str, tuple[str, str]] = {
         "Halaman ini satu berkas, dapat dibuka tanpa jaringan, dan tidak mengambil apa pun dari mana pun.",
         "This page is a single file, opens offline, and loads nothing from anywhere.",
     ),
+    **HONESTY,
 }

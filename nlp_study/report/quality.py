@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nlp_study.metrics import ModelScore, score_evaluations
+from nlp_study.metrics import ABLATION, BASELINES, ModelScore, score_evaluations
 from nlp_study.report.queries import fetch_row, fetch_rows
 from nlp_study.schema import Stance, TableName
 
 if TYPE_CHECKING:
     from nlp_study.config import Study
     from nlp_study.store import Corpus
-
-BASELINES = ("majority", "tfidf", "embedding")
-"""Names of `evaluations.model` that are not the study's own model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class QualityFacts:
     @property
     def best_baseline(self) -> ModelScore | None:
         """The strongest of the models it is compared with."""
-        return next((score for score in self.scores if score.model in BASELINES), None)
+        return next((score for score in self.scores if score.model in BASELINES and score.model != ABLATION), None)
 
     @property
     def n_labels(self) -> int:

@@ -23,10 +23,11 @@ YEAR_MONTHS = 12
 
 @dataclass(frozen=True, slots=True)
 class StanceMonth:
-    """Posts of one month: all with a prediction, and those that the shares are of."""
+    """Posts of one month: all with a decided prediction, those that the shares are of, and the undecided ones."""
 
     month: date
     n_posts: int
+    n_abstained: int
     n_base: int
     shares: dict[Stance, Share]
 
@@ -37,6 +38,7 @@ class TargetFacts:
 
     `stances` are those whose shares are shown. Shares are of the posts on the target (`on_target`): with `irrelevant`
     among the labels, a month in which people wrote about other things would otherwise look like a change of mind.
+    `n_predicted` are decided; `n_abstained` further posts stand in no share (`stance.abstain_below`).
     """
 
     target: Target
@@ -47,6 +49,7 @@ class TargetFacts:
     counts: dict[Stance, int]
     n_predicted: int
     n_predicted_dated: int
+    n_abstained: int
     n_labelled: int
     months: list[StanceMonth]
     methods: list[str]
@@ -73,7 +76,7 @@ class TargetFacts:
     @property
     def has_months(self) -> bool:
         """Whether there is a month to draw."""
-        return any(month.n_posts for month in self.months)
+        return any(month.n_posts or month.n_abstained for month in self.months)
 
     def share_between(self, first: int, last: int | None) -> Share:
         """Return the share of the main stance over a run of months, counted together."""
@@ -107,10 +110,12 @@ def gather_targets(study: Study, corpus: Corpus) -> list[TargetFacts]:
     main = Stance.FAVOR if Stance.FAVOR in shown else next(s for s in shown if s is not Stance.IRRELEVANT)
     predicted: dict[str, dict[Stance, int]] = defaultdict(lambda: dict.fromkeys(stances, 0))
     dated: dict[str, int] = defaultdict(int)
+    abstained: dict[str, int] = defaultdict(int)
     rows = fetch_rows(
         corpus,
         f"""
-        SELECT target, stance, count(*) AS n, count(published_at) AS n_dated
+        SELECT target, stance, count(*) FILTER (abstained IS NOT TRUE) AS n, count(*) FILTER (abstained) AS n_abstained,
+            count(published_at) FILTER (abstained IS NOT TRUE) AS n_dated
         FROM predictions LEFT JOIN posts USING (post_id) WHERE {COUNTED_ONCE} GROUP BY target, stance
         """,
     )
@@ -118,6 +123,7 @@ def gather_targets(study: Study, corpus: Corpus) -> list[TargetFacts]:
         if row["stance"] in stances:
             predicted[row["target"]][Stance(row["stance"])] = row["n"]
             dated[row["target"]] += row["n_dated"]
+            abstained[row["target"]] += row["n_abstained"]
     labelled = {
         row["target"]: row["n"]
         for row in fetch_rows(corpus, "SELECT target, count(DISTINCT post_id) AS n FROM labels GROUP BY target")
@@ -137,6 +143,7 @@ def gather_targets(study: Study, corpus: Corpus) -> list[TargetFacts]:
                 counts=counts,
                 n_predicted=sum(counts.values()),
                 n_predicted_dated=dated[target.id],
+                n_abstained=abstained[target.id],
                 n_labelled=labelled.get(target.id, 0),
                 months=_count_months(target_rows, shown),
                 methods=sorted({row["method"] for row in target_rows if row["method"]}),
@@ -148,7 +155,7 @@ def gather_targets(study: Study, corpus: Corpus) -> list[TargetFacts]:
 def _read_trends(corpus: Corpus) -> dict[str, list[dict[str, Any]]]:
     if not corpus.has(TableName.TRENDS):
         return {}
-    query = "SELECT month, target, stance, n_posts, n_stance, method FROM trends WHERE topic_id = ?"
+    query = "SELECT month, target, stance, n_posts, n_abstained, n_stance, method FROM trends WHERE topic_id = ?"
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in fetch_rows(corpus, query, [ALL_TOPICS]):
         rows[row["target"]].append(row)
@@ -158,13 +165,15 @@ def _read_trends(corpus: Corpus) -> dict[str, list[dict[str, Any]]]:
 def _count_months(rows: Sequence[dict[str, Any]], shown: Sequence[Stance]) -> list[StanceMonth]:
     """Put the rows of a target in months without a hole; shares are counted again on the posts they are of."""
     n_posts: dict[date, int] = defaultdict(int)
+    n_abstained: dict[date, int] = defaultdict(int)
     n_stance: dict[tuple[date, str], int] = defaultdict(int)
     for row in rows:
         n_posts[row["month"]] = max(n_posts[row["month"]], row["n_posts"] or 0)
+        n_abstained[row["month"]] = max(n_abstained[row["month"]], row["n_abstained"] or 0)
         n_stance[row["month"], row["stance"]] = row["n_stance"] or 0
     months = []
     for month in month_range(n_posts):
         n_base = sum(n_stance.get((month, stance), 0) for stance in shown)
         shares = {stance: make_share(n_stance.get((month, stance), 0), n_base) for stance in shown}
-        months.append(StanceMonth(month, n_posts.get(month, 0), n_base, shares))
+        months.append(StanceMonth(month, n_posts.get(month, 0), n_abstained.get(month, 0), n_base, shares))
     return months

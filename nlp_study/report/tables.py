@@ -12,6 +12,7 @@ from nlp_study.report.stances import TargetFacts
 from nlp_study.report.texts import Texts
 from nlp_study.report.themes import TopicFacts
 from nlp_study.schema import OUTLIER_TOPIC
+from nlp_study.stance.shifts import Drift, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,17 @@ def posts_table(data: DataFacts, t: Texts) -> Table:
 def trend_table(target: TargetFacts, name: str, t: Texts) -> Table:
     """Shares and intervals of each month."""
     columns = [Column(t.plain("month"), False), Column(t.plain("funnel_predicted"))]
+    if target.n_abstained:
+        columns.append(Column(t.plain("undecided")))
     if target.on_target:
         columns.append(Column(t.plain("volume_on")))
     for stance in target.stances:
         columns += [Column(t.stance(stance)), Column(t.plain("interval"))]
     rows = []
     for month in target.months:
-        row = [t.format.month(month.month), t.format.integer(month.n_posts)]
+        row = [t.format.month(month.month), t.format.integer(month.n_posts + month.n_abstained)]
+        if target.n_abstained:
+            row.append(t.format.integer(month.n_abstained))
         if target.on_target:
             row.append(t.format.integer(month.n_base))
         for share in month.shares.values():
@@ -182,6 +187,28 @@ def labels_table(quality: QualityFacts, names: list[str], t: Texts) -> Table:
         for index, counts in quality.labels.items()
     ]
     return Table(t.plain("labels_title"), columns, rows)
+
+
+def drift_table(drift: Drift, names: dict[str, str], t: Texts) -> Table:
+    """Each comparison of the posts with those that the model learnt from."""
+    keys = ("here", "in_training", "difference", "by_chance", "warns_from")
+    columns = [Column(t.plain("compared"), False), *(Column(t.plain(key)) for key in keys)]
+    columns.append(Column(t.plain("warning_word"), False))
+    rows = []
+    for shift in drift.shifts:
+        write = t.format.decimal if shift.question is Question.VECTORS else t.format.percent
+        name = t.plain(f"drift_{shift.question.name.lower()}")
+        rows.append(
+            [
+                f"{name}: {names.get(shift.target, shift.target)}" if shift.target else name,
+                *(
+                    write(value)
+                    for value in (shift.here, shift.training, shift.effect, shift.expected, shift.threshold)
+                ),
+                t.plain("yes" if shift.is_clear else "no"),
+            ]
+        )
+    return Table(t.plain("drift_title"), columns, rows)
 
 
 def sources_table(sources: list[SourceCount], t: Texts) -> Table:

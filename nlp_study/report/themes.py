@@ -32,11 +32,12 @@ _MAX_QUARTER_BARS = 96
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The stance that was predicted for a post toward one target, and its probability."""
+    """The stance that was predicted for a post toward one target, and its probability; a best guess where undecided."""
 
     target_index: int
     stance: Stance
     proba: float | None
+    is_abstained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def _gather_stances(study: Study, corpus: Corpus, topic_ids: Sequence[int]) -> d
         f"""
         SELECT target, topic_id, stance, count(*) AS n
         FROM (SELECT DISTINCT post_id, topic_id FROM topic_assignments) JOIN predictions USING (post_id)
-        WHERE {COUNTED_ONCE}
+        WHERE {COUNTED_ONCE} AND abstained IS NOT TRUE
         GROUP BY ALL
         """,
     )
@@ -251,7 +252,9 @@ def _gather_verdicts(study: Study, corpus: Corpus, post_ids: Sequence[str]) -> d
     for row in rows:
         if row["target"] in order and row["stance"] in study.study.stances:
             proba = row[f"proba_{row['stance']}"]
-            found[row["post_id"]].append(Verdict(order[row["target"]], Stance(row["stance"]), proba))
+            found[row["post_id"]].append(
+                Verdict(order[row["target"]], Stance(row["stance"]), proba, bool(row["abstained"]))
+            )
     return {post_id: sorted(verdicts, key=lambda verdict: verdict.target_index) for post_id, verdicts in found.items()}
 
 

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nlp_study.stance.mixing import softmax
 from nlp_study.stance.pairs import Pair
 
 if TYPE_CHECKING:
     import numpy as np
+    from scipy.sparse import csr_matrix
+
+    from nlp_study.stance.pairs import Fold
 
 
 def predict_majority(train: Sequence[Pair], test: Sequence[Pair], stances: Sequence[str]) -> np.ndarray:
@@ -33,6 +37,33 @@ def predict_tfidf(train: Sequence[Pair], test: Sequence[Pair], stances: Sequence
     return _fit_predict(matrix, train, vectorizer.transform([_text(pair) for pair in test]), stances, c=10.0)
 
 
+def count_characters(pairs: Sequence[Pair]) -> csr_matrix:
+    """Return how often each run of 3 to 5 characters within words stands in each pair's text, shape (n_pairs, n_runs).
+
+    Runs of fewer than three pairs are left out. Counted once for all folds, as no label has a part in it.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counter = CountVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=min(3, len(pairs)), max_features=100_000)
+    return counter.fit_transform([_text(pair) for pair in pairs]).tocsr()
+
+
+def predict_characters(counts: csr_matrix, fold: Fold, train: Sequence[Pair], stances: Sequence[str]) -> np.ndarray:
+    """Return probabilities of TF-IDF of character runs with logistic regression for a fold's test pairs.
+
+    In a language with affixes and clitics this is the stronger bag of the two.
+
+    Parameters
+    ----------
+    counts : of all pairs, as `count_characters` returns them.
+    """
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    weigher = TfidfTransformer(sublinear_tf=True).fit(counts[fold.train])
+    matrix, test = (weigher.transform(counts[list(rows)]) for rows in (fold.train, fold.test))
+    return _fit_predict(matrix, train, test, stances, c=10.0)
+
+
 def predict_embedding(
     train_features: np.ndarray, train: Sequence[Pair], test_features: np.ndarray, stances: Sequence[str]
 ) -> np.ndarray:
@@ -43,11 +74,7 @@ def predict_embedding(
     train_features, test_features : shape (n_pairs, hidden), from the encoder before any fine-tuning.
     """
     weights, bias = fit_linear_head(train_features, train, stances)
-    logits = test_features @ weights.T + bias
-    import numpy as np
-
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    return shifted / shifted.sum(1, keepdims=True)
+    return softmax(test_features @ weights.T + bias)
 
 
 def fit_linear_head(
@@ -62,21 +89,34 @@ def fit_linear_head(
     -------
     weights (n_stances, hidden) and bias (n_stances,) for raw features; a class without examples gets a low bias.
     """
-    import numpy as np
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = features.mean(0), features.std(0) + 1e-6
     model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000)
     model.fit((features - mean) / scale, [str(pair.stance) for pair in pairs])
+    weights, bias = label_coefficients(model, stances)
+    weights = weights / scale
+    return weights, bias - weights @ mean
+
+
+def label_coefficients(model: Any, stances: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fitted logistic regression's coefficients, one row a label of the study.
+
+    scikit-learn keeps one row for two classes, and none for a class without examples; the latter gets a low bias here.
+
+    Returns
+    -------
+    weights (n_stances, n_features) and bias (n_stances,).
+    """
+    import numpy as np
+
     coefficients, intercepts = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
+    if len(model.classes_) == 2:
         coefficients, intercepts = np.vstack([-coefficients / 2, coefficients / 2]), np.array([-1, 1]) * intercepts / 2
-    weights = np.zeros((len(stances), features.shape[1]))
-    bias = np.full(len(stances), -4.0)
+    names = list(map(str, stances))
+    weights, bias = np.zeros((len(names), coefficients.shape[1])), np.full(len(names), -4.0)
     for row, name in enumerate(model.classes_):
-        index = list(map(str, stances)).index(name)
-        weights[index] = coefficients[row] / scale
-        bias[index] = intercepts[row] - weights[index] @ mean
+        weights[names.index(name)], bias[names.index(name)] = coefficients[row], intercepts[row]
     return weights, bias
 
 

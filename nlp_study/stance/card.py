@@ -72,7 +72,12 @@ def write_probe_card(
     ]
     training = [
         f"- encoder `{reader.encoder.name}`, reader `{reader.name or 'none'}`; logistic regression on the vectors",
-        f"- temperature {probe.temperature:.2f}, found on held-out authors",
+        f"- words and word pairs beside them, {len(probe.bag.terms)} that at least two authors use; toward other targets the "
+        "vectors decide alone"
+        if probe.bag
+        else "- words do not count",
+        "- weighed and calibrated on held-out authors: labels are decided with all classes counting alike, probabilities "
+        "follow how often each label occurs",
         f"- {seconds:g} s",
     ]
     use = ["`nlp-study classify` with `stance.model` set to this folder. Encoder and reader are named, not copied."]

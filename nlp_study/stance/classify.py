@@ -20,10 +20,13 @@ from nlp_study.encoders import load_encoder
 from nlp_study.errors import ModelError
 from nlp_study.schema import MODEL_EVALUATIONS, Origin, TableName, table_specs
 from nlp_study.stance.card import write_card, write_probe_card
+from nlp_study.stance.decisions import settle_decisions
+from nlp_study.stance.drift import TRAINING_FILE, Measured, check_drift, describe_training, load_facts, measure_pairs
 from nlp_study.stance.evaluate import kept_windows, study_reader
 from nlp_study.stance.explain import explain_pairs, top_evidence
 from nlp_study.stance.model import save_classifier
 from nlp_study.stance.pairs import read_pairs, stream_pairs
+from nlp_study.stance.predict import pool_windows, read_windows
 from nlp_study.stance.probe import fit_probe
 from nlp_study.stance.reader import keep_reading
 from nlp_study.stance.saved import load_model, save_probe
@@ -35,14 +38,23 @@ if TYPE_CHECKING:
 
     from nlp_study.config import Study
     from nlp_study.encoders import Encoder
+    from nlp_study.stance.decisions import HeldOut
+    from nlp_study.stance.drift import TrainingFacts
     from nlp_study.stance.pairs import Pair
     from nlp_study.stance.saved import StanceModel
+    from nlp_study.stance.shifts import Drift
     from nlp_study.store import Corpus, RunRecord
 
 logger = logging.getLogger(__name__)
 
 PART_POSTS = 256
 """Posts classified and written at a time."""
+
+MEASURED = "measured"
+"""Part files with what `check_drift` compares; not kept."""
+
+ABSTAIN_SETTING = "settings [stance.abstain_below]"
+"""Entry of the fingerprint of `predictions` that can change without a post being read again."""
 
 MODEL_RECORD = "model"
 """Folder in the corpus whose `run.json` says which model classifies."""
@@ -109,15 +121,16 @@ def _fit_and_save(
     reader = study_reader(study, encoder)
     with tqdm(total=len(pairs), desc="read labelled posts", unit=" posts", disable=None, leave=False) as bar:
         reading = keep_reading(reader, pairs, kept=kept_windows(study), progress=bar.update)
-    probe = fit_probe(reading.vectors, pairs, study.study.stances, seed=study.study.seed)
+    probe = fit_probe(reading.vectors, pairs, study.study.stances, seed=study.study.seed, with_words=study.stance.words)
     seconds = round(time.monotonic() - started, 1)
     share = float(reading.n_tokens.sum() / max(1, reading.n_tokens_total.sum()))
     card = write_probe_card(study, pairs, evaluations, folder.name, reader, probe, share_read=share, seconds=seconds)
+    extra |= {TRAINING_FILE: describe_training(pairs, reading.vectors, evaluations, model=study.stance_encoder)}
     save_probe(folder, reader, probe, card=card, extra_files=extra)
     return {
         "n_labels": len(pairs),
         "reader": reader.name or "none",
-        "temperature": round(probe.temperature, 3),
+        "n_terms": len(probe.bag.terms) if probe.bag else 0,
         "seconds": seconds,
     }
 
@@ -142,6 +155,9 @@ def _fine_tune(
         checkpoints=checkpoints,
     )
     model = replace(model, model_id=folder.name)
+    windows = read_windows(model.config, pairs, model.tokenizer)
+    vectors = pool_windows(model.classifier, windows, model.tokenizer.pad_token_id)
+    extra |= {TRAINING_FILE: describe_training(pairs, vectors, evaluations, model=study.stance_encoder)}
     save_classifier(folder, model, card=write_card(study, pairs, evaluations, model, history), extra_files=extra)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return asdict(history)
@@ -152,20 +168,24 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
 
     A labelled pair gets the mean of its out-of-fold probabilities: the final model has seen its label, and counting what
     it remembers would flatter every share. Posts are read from disk and written back in parts, so memory does not grow with
-    the corpus, and a run that was killed goes on with the next part.
+    the corpus, and a run that was killed goes on with the next part. Where only `stance.abstain_below` has changed, nothing
+    is read again. Posts that the model has not seen are compared with those it learnt from (`drift.py`).
 
     Raises
     ------
     DataError : there are no posts.
     ModelError : there is no trained model, or it does not fit the study.
     """
-    import pyarrow as pa
     from tqdm import tqdm
 
+    marked = _mark_again(study, corpus, record)
+    if marked is not None:
+        return marked
     model_record = corpus.record(MODEL_RECORD)
     if model_record is None:
         raise ModelError("there is no trained model", remedy="run `nlp-study train`, or set stance.model")
-    model = load_model(study.resolve(model_record.counts["path"]), models_dir=study.models_dir)
+    folder = study.resolve(model_record.counts["path"])
+    model = load_model(folder, models_dir=study.models_dir)
     unknown = set(model.stances) - set(study.study.stances)
     if unknown:
         raise ModelError(
@@ -173,18 +193,18 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
             f"the study uses {', '.join(study.study.stances)}",
             remedy="train a model for this study, or give study.stances the model's labels",
         )
-    held_out = _held_out(corpus, model.encoder)
+    facts = load_facts(folder)
+    held_out = settle_decisions(corpus.read(TableName.EVALUATIONS), model.encoder)
     given = bool(model_record.counts.get("given"))
     partial = corpus.folder / "predictions.partial" / hashlib.sha256(repr(record.fingerprint).encode()).hexdigest()[:12]
     n_posts = corpus.n_rows(TableName.POSTS)
-    parts: dict[TableName, list[Path]] = {TableName.PREDICTIONS: [], TableName.EVIDENCE: []}
+    parts: dict[str, list[Path]] = {TableName.PREDICTIONS: [], TableName.EVIDENCE: [], MEASURED: []}
     with tqdm(total=n_posts * len(study.targets), desc="classify", unit=" posts", disable=None) as bar:
         for number, pairs in enumerate(stream_pairs(study, corpus, chunk=PART_POSTS)):
             files = {name: partial / f"{name}-{number:06d}.parquet" for name in parts}
             if not all(file.is_file() for file in files.values()):
-                predictions, evidence = _classify_part(model, pairs, held_out, given=given, progress=bar.update)
-                for name, rows in ((TableName.EVIDENCE, evidence), (TableName.PREDICTIONS, predictions)):
-                    table = pa.Table.from_pylist(rows, schema=table_specs()[name].schema)
+                part = _classify_part(model, pairs, held_out, facts, given=given, progress=bar.update)
+                for name, table in part.items():
                     write_file(files[name], dump_parquet(table))
             else:
                 bar.update(len(pairs))
@@ -192,8 +212,15 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
                 parts[name].append(file)
     origins = _count_origins(parts[TableName.PREDICTIONS])
     counts = {"model_id": model.model_id, "pairs": sum(origins.values()), **origins}
+    counts |= _drift_counts(corpus, facts, parts)
     corpus.write(TableName.EVIDENCE, _stream_parts(parts[TableName.EVIDENCE]), replace(record, counts={}))
-    corpus.write(TableName.PREDICTIONS, _stream_parts(parts[TableName.PREDICTIONS]), replace(record, counts=counts))
+    threshold = study.stance.abstain_below
+    counts |= {
+        "abstain_below": threshold,
+        "abstained": _count_below(_stream_parts(parts[TableName.PREDICTIONS]), threshold),
+    }
+    rows = _mark_abstained(_stream_parts(parts[TableName.PREDICTIONS]), threshold)
+    corpus.write(TableName.PREDICTIONS, rows, replace(record, counts=counts))
     shutil.rmtree(partial.parent, ignore_errors=True)
     return counts
 
@@ -201,26 +228,34 @@ def classify_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
 def _classify_part(
     model: StanceModel,
     pairs: list[Pair],
-    held_out: dict[tuple[str, str], dict[str, float]],
+    held_out: dict[tuple[str, str], HeldOut],
+    facts: TrainingFacts | None,
     *,
     given: bool,
     progress: Callable[[int], Any],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return rows of `predictions` and of `evidence` for some pairs."""
-    explained = explain_pairs(model.reader, model.probe, pairs, progress=progress)
+) -> dict[str, pa.Table]:
+    """Return rows of `predictions` and of `evidence` for some pairs, and what `check_drift` compares of them."""
+    import pyarrow as pa
+
+    names = [str(stance) for stance in model.stances]
+    held = [held_out.get((pair.post_id, pair.target)) for pair in pairs]
+    labels = [names.index(found.stance) if found and found.stance in names else None for found in held]
+    explained = explain_pairs(model.reader, model.probe, pairs, decided=labels, progress=progress)
     reading = explained.reading
     predictions, evidence = [], []
     for i, pair in enumerate(pairs):
-        probas = held_out.get((pair.post_id, pair.target))
-        origin = Origin.OUT_OF_FOLD
-        if probas is None:
+        found = held[i]
+        if found is None:
             origin = Origin.IN_SAMPLE if pair.stance is not None and not given else Origin.FINAL
-            probas = dict(zip(map(str, model.stances), map(float, explained.probas[i]), strict=True))
+            stance = names[explained.forecast.decided[i]]
+            probas = dict(zip(names, map(float, explained.forecast.probas[i]), strict=True))
+        else:
+            origin, stance, probas = Origin.OUT_OF_FOLD, found.stance, found.probas
         key = {"post_id": pair.post_id, "target": pair.target}
         predictions.append(
             {
                 **key,
-                "stance": max(probas, key=lambda name: probas[name]),
+                "stance": stance,
                 **{f"proba_{name}": proba for name, proba in probas.items()},
                 "model_id": model.model_id,
                 "origin": str(origin),
@@ -229,10 +264,100 @@ def _classify_part(
                 "n_tokens_total": int(reading.n_tokens_total[i]),
             }
         )
-        for rank, found in enumerate(top_evidence(explained.sentences[i])):
-            sentence = pair.text[found.start : found.end]
-            evidence.append({**key, "rank": rank, "sentence": sentence, "weight": found.weight})
-    return predictions, evidence
+        for rank, moved in enumerate(top_evidence(explained.sentences[i])):
+            sentence = pair.text[moved.start : moved.end]
+            evidence.append({**key, "rank": rank, "sentence": sentence, "weight": moved.weight})
+    specs = table_specs()
+    return {
+        TableName.PREDICTIONS: pa.Table.from_pylist(predictions, schema=specs[TableName.PREDICTIONS].schema),
+        TableName.EVIDENCE: pa.Table.from_pylist(evidence, schema=specs[TableName.EVIDENCE].schema),
+        MEASURED: _measured_rows(facts, pairs, reading.vectors),
+    }
+
+
+def _measured_rows(facts: TrainingFacts | None, pairs: list[Pair], vectors: np.ndarray) -> pa.Table:
+    import pyarrow as pa
+
+    if facts is None:
+        return pa.table({"n_words": pa.array([], pa.int64())})
+    found = measure_pairs(facts, pairs, vectors)
+    return pa.table({"n_words": found.n_words, "n_unknown": found.n_unknown, "places": list(found.places)})
+
+
+def _drift_counts(corpus: Corpus, facts: TrainingFacts | None, parts: dict[str, list[Path]]) -> dict[str, Any]:
+    """Compare the pairs that the model has not seen with those it learnt from, for the record of the run."""
+    if facts is None:
+        return {"drift": None}
+    return {"drift": _compare_unseen(corpus, facts, parts).as_counts()}
+
+
+def _compare_unseen(corpus: Corpus, facts: TrainingFacts, parts: dict[str, list[Path]]) -> Drift:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = ["post_id", "target", "stance", "origin"]
+    rows = pa.concat_tables(pq.read_table(file, columns=columns) for file in parts[TableName.PREDICTIONS])
+    measured = pa.concat_tables(pq.read_table(file) for file in parts[MEASURED])
+    unseen = np.array([origin == Origin.FINAL for origin in rows["origin"].to_pylist()], bool)
+    posts = corpus.read(TableName.POSTS, columns=["post_id", "author_id", "author"]).to_pylist()
+    named = {row["post_id"]: (row["author_id"] or row["author"] or row["post_id"]).casefold() for row in posts}
+    kept = rows.filter(pa.array(unseen)).to_pylist()
+    predicted: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in kept:
+        predicted[row["target"]].append((named[row["post_id"]], row["stance"]))
+    places = measured["places"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+    n_words, n_unknown = (measured[name].to_numpy()[unseen] for name in ("n_words", "n_unknown"))
+    return check_drift(
+        facts,
+        Measured(n_words, n_unknown, places[unseen]),
+        [named[row["post_id"]] for row in kept],
+        predicted,
+        n_posts=len({row["post_id"] for row in kept}),
+    )
+
+
+def _mark_again(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any] | None:
+    """Mark predictions by another `stance.abstain_below`, where nothing else has changed; None where it has."""
+    before, evidence = corpus.record(TableName.PREDICTIONS), corpus.record(TableName.EVIDENCE)
+    if before is None or evidence is None or before.fingerprint == record.fingerprint:
+        return None
+    former, now = ({**found.fingerprint, ABSTAIN_SETTING: ""} for found in (before, record))
+    files = corpus.files(TableName.PREDICTIONS)
+    if former != now or not all(file.is_file() for file in files + corpus.files(TableName.EVIDENCE)):
+        return None
+    threshold = study.stance.abstain_below
+    counts = {**before.counts, "abstain_below": threshold, "abstained": _count_below(_stream_parts(files), threshold)}
+    corpus.write(
+        TableName.PREDICTIONS, _mark_abstained(_stream_parts(files), threshold), replace(record, counts=counts)
+    )
+    corpus.write_record(TableName.EVIDENCE, replace(evidence, fingerprint=record.fingerprint))
+    return counts
+
+
+def _mark_abstained(batches: Iterator[pa.RecordBatch], threshold: float) -> Iterator[pa.RecordBatch]:
+    """Set the column `abstained`: the decided label is less probable than `threshold`."""
+    import pyarrow as pa
+
+    schema = table_specs()[TableName.PREDICTIONS].schema
+    at = schema.get_field_index("abstained")
+    for batch in batches:
+        columns = batch.cast(schema).columns
+        columns[at] = pa.array(_confidence(batch) < threshold)
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _count_below(batches: Iterator[pa.RecordBatch], threshold: float) -> int:
+    return sum(int((_confidence(batch) < threshold).sum()) for batch in batches)
+
+
+def _confidence(batch: pa.RecordBatch) -> np.ndarray:
+    """The probability of the decided label, shape (n_rows,)."""
+    decided = np.array(batch["stance"].to_pylist())
+    confidence = np.zeros(batch.num_rows)
+    for stance in set(decided):
+        probas = batch[f"proba_{stance}"].to_numpy(zero_copy_only=False)
+        confidence[decided == stance] = probas[decided == stance]
+    return confidence
 
 
 def _stream_parts(files: list[Path]) -> Iterator[pa.RecordBatch]:
@@ -249,19 +374,6 @@ def _count_origins(files: list[Path]) -> dict[str, int]:
     for file in files:
         found.update(pq.read_table(file, columns=["origin"])["origin"].to_pylist())
     return {str(origin): found[origin] for origin in Origin}
-
-
-def _held_out(corpus: Corpus, model: str) -> dict[tuple[str, str], dict[str, float]]:
-    """Mean out-of-fold probabilities of each labelled pair over the evaluation's seeds."""
-    sums: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
-    for row in corpus.read(TableName.EVALUATIONS).to_pylist():
-        if row["model"] == model:
-            values = {k.removeprefix("proba_"): v for k, v in row.items() if k.startswith("proba_") and v is not None}
-            sums[row["post_id"], row["target"]].append(values)
-    return {
-        key: {stance: float(np.mean([row[stance] for row in found])) for stance in found[0]}
-        for key, found in sums.items()
-    }
 
 
 def _model_id(study: Study, record: RunRecord) -> str:

@@ -11,16 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nlp_study.encoders import Encoder, load_encoder
 from nlp_study.schema import MODEL_EVALUATIONS, TableName, table_specs
-from nlp_study.stance.baselines import predict_embedding, predict_majority, predict_tfidf
+from nlp_study.stance.baselines import (
+    count_characters,
+    predict_characters,
+    predict_embedding,
+    predict_majority,
+    predict_tfidf,
+)
 from nlp_study.stance.pairs import Fold, Pair, read_pairs
-from nlp_study.stance.probe import fit_probe
+from nlp_study.stance.probe import Forecast, fit_probe
 from nlp_study.stance.protocols import Protocol
 from nlp_study.stance.reader import StanceReader, keep_reading, load_reader
-from nlp_study.stance.splits import split_pairs
+from nlp_study.stance.splits import split_pairs, thin_training
 from nlp_study.stance.train import fit_classifier, predict_prepared, prepare_pairs
 from nlp_study.store import dump_parquet, write_file
 
@@ -32,10 +36,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Contest = Callable[[Fold, int], dict[str, np.ndarray]]
-"""Fits every model on a fold's training pairs with a seed; returns their probabilities of its test pairs."""
+Contest = Callable[[Fold, int], dict[str, Forecast]]
+"""Fits every model on a fold's training pairs with a seed; returns what each says of its test pairs."""
 
 PROBE_MODEL = "probe"
+NO_TARGET = "no target"
 
 
 def evaluate_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any]:
@@ -63,8 +68,14 @@ def evaluate_stance(study: Study, corpus: Corpus, record: RunRecord) -> dict[str
     return counts
 
 
-def evaluate_protocol(study: Study, corpus: Corpus, protocol: Protocol, *, force: bool = False) -> pa.Table:
-    """Return held-out predictions under a protocol other than `author`, kept beside the tables for the next call.
+def evaluate_protocol(
+    study: Study, corpus: Corpus, protocol: Protocol, *, share: float = 1.0, force: bool = False
+) -> pa.Table:
+    """Return held-out predictions under another protocol or with fewer labels, kept beside the tables for the next call.
+
+    Parameters
+    ----------
+    share : share of the training labels that is used, in (0, 1].
 
     Raises
     ------
@@ -74,18 +85,25 @@ def evaluate_protocol(study: Study, corpus: Corpus, protocol: Protocol, *, force
     pairs = read_pairs(study, corpus, labelled=True)
     inputs = [study.digest("stance"), *(f"{p.post_id}{p.target}{p.stance}{p.group}" for p in pairs)]
     digest = hashlib.sha256("".join(inputs).encode()).hexdigest()[:12]
-    file = corpus.folder / "protocols" / f"{protocol}-{digest}.parquet"
+    name = f"{protocol}-{digest}" if share == 1 else f"{protocol}-{share:g}-{digest}"
+    file = corpus.folder / "protocols" / f"{name}.parquet"
     if file.is_file() and not force:
         return _read_fold(file)
-    partial = corpus.folder / "protocols" / f".{protocol}-{digest}"
-    table = cross_validate(study, pairs, partial=partial, kept=kept_windows(study), protocol=protocol)
+    partial = corpus.folder / "protocols" / f".{name}"
+    table = cross_validate(study, pairs, partial=partial, kept=kept_windows(study), protocol=protocol, share=share)
     _write_fold(file, table)
     shutil.rmtree(partial, ignore_errors=True)
     return table
 
 
 def cross_validate(
-    study: Study, pairs: Sequence[Pair], *, partial: Path, kept: Path, protocol: Protocol = Protocol.AUTHOR
+    study: Study,
+    pairs: Sequence[Pair],
+    *,
+    partial: Path,
+    kept: Path,
+    protocol: Protocol = Protocol.AUTHOR,
+    share: float = 1.0,
 ) -> pa.Table:
     """Return held-out predictions of the study's model and of the baselines.
 
@@ -95,6 +113,7 @@ def cross_validate(
     partial : folder where each finished fold is kept at once; an evaluation that was killed goes on with the next fold.
     kept : folder where what the frozen encoder made of the pairs is kept; the training that follows reads it.
     protocol : how pairs are split; all but `author` are the same for every seed, so one seed is run.
+    share : share of the training labels that is used, in (0, 1]; whole authors are left out.
 
     Returns
     -------
@@ -118,7 +137,8 @@ def cross_validate(
                 contest = (
                     _tuned_contest(study, pairs, kept) if study.stance.epochs else _probe_contest(study, pairs, kept)
                 )
-            found = contest(fold, seed)
+            thinned = thin_training(fold, pairs, share=share, seed=seed)
+            found = contest(thinned, seed)
             _write_fold(done, _fold_rows(study, pairs, fold, found, seed=seed, number=number))
         tables.append(_read_fold(done))
     return pa.concat_tables(tables)
@@ -155,10 +175,11 @@ def _probe_contest(study: Study, pairs: Sequence[Pair], kept: Path) -> Contest:
         readers["embedding"] = study_reader(study, encoder, name="")
     asked = {name: list(pairs) for name in readers}
     if len({pair.target for pair in pairs}) > 1:
-        readers["no target"], asked["no target"] = (
+        readers[NO_TARGET], asked[NO_TARGET] = (
             readers[PROBE_MODEL],
             [replace(pair, target_text="") for pair in pairs],
         )
+    characters = count_characters(pairs)
     vectors = {}
     for name, reader in readers.items():
         with tqdm(
@@ -166,22 +187,26 @@ def _probe_contest(study: Study, pairs: Sequence[Pair], kept: Path) -> Contest:
         ) as bar:
             vectors[name] = keep_reading(reader, asked[name], kept=kept, progress=bar.update).vectors
 
-    def contest(fold: Fold, seed: int) -> dict[str, np.ndarray]:
+    def contest(fold: Fold, seed: int) -> dict[str, Forecast]:
         train, test = [pairs[i] for i in fold.train], [pairs[i] for i in fold.test]
-        found = {
-            "majority": predict_majority(train, test, stances),
-            "tfidf": predict_tfidf(train, test, stances),
-        }
+        found = _predict_baselines(train, test, stances)
+        found["characters"] = Forecast.of_probas(predict_characters(characters, fold, train, stances))
         for name, vector in vectors.items():
-            if name == "embedding":
-                found[name] = predict_embedding(vector[fold.train], train, vector[fold.test], stances)
-            else:
-                probe = fit_probe(vector[fold.train], train, stances, seed=seed, calibrate=name == PROBE_MODEL)
-                found[name] = probe.predict(vector[fold.test])
+            with_words = study.stance.words and name in (PROBE_MODEL, NO_TARGET)
+            probe = fit_probe(vector[fold.train], train, stances, seed=seed, with_words=with_words)
+            found[name] = probe.predict(vector[fold.test], test)
+            by_words = probe.predict_by_words(test) if name == PROBE_MODEL else None
+            if by_words:
+                found["words"] = by_words
         found[study.stance_encoder] = found.pop(PROBE_MODEL)
         return found
 
     return contest
+
+
+def _predict_baselines(train: Sequence[Pair], test: Sequence[Pair], stances: Sequence[str]) -> dict[str, Forecast]:
+    majority, tfidf = predict_majority(train, test, stances), predict_tfidf(train, test, stances)
+    return {"majority": Forecast.of_probas(majority), "tfidf": Forecast.of_probas(tfidf)}
 
 
 def _tuned_contest(study: Study, pairs: Sequence[Pair], kept: Path) -> Contest:
@@ -190,7 +215,7 @@ def _tuned_contest(study: Study, pairs: Sequence[Pair], kept: Path) -> Contest:
     prepared = prepare_pairs(encoder, pairs, study.stance, kept=kept)
     stances = study.study.stances
 
-    def contest(fold: Fold, seed: int) -> dict[str, np.ndarray]:
+    def contest(fold: Fold, seed: int) -> dict[str, Forecast]:
         train, test = [pairs[i] for i in fold.train], [pairs[i] for i in fold.test]
         seen, unseen = prepared.pick(fold.train), prepared.pick(fold.test)
         model, history = fit_classifier(
@@ -204,24 +229,23 @@ def _tuned_contest(study: Study, pairs: Sequence[Pair], kept: Path) -> Contest:
         )
         logger.info("seed %s, %s labels: %s", seed, len(train), history)
         return {
-            "majority": predict_majority(train, test, stances),
-            "tfidf": predict_tfidf(train, test, stances),
-            "embedding": predict_embedding(seen.features, train, unseen.features, stances),
-            study.stance_encoder: predict_prepared(model, unseen, study.stance),
+            **_predict_baselines(train, test, stances),
+            "embedding": Forecast.of_probas(predict_embedding(seen.features, train, unseen.features, stances)),
+            study.stance_encoder: Forecast.of_probas(predict_prepared(model, unseen, study.stance)),
         }
 
     return contest
 
 
 def _fold_rows(
-    study: Study, pairs: Sequence[Pair], fold: Fold, found: dict[str, np.ndarray], *, seed: int, number: int
+    study: Study, pairs: Sequence[Pair], fold: Fold, found: dict[str, Forecast], *, seed: int, number: int
 ) -> pa.Table:
     import pyarrow as pa
 
     stances = study.study.stances
     rows = []
-    for name, probas in found.items():
-        for i, row in zip(fold.test, probas, strict=True):
+    for name, forecast in found.items():
+        for i, row, column in zip(fold.test, forecast.probas, forecast.decided, strict=True):
             values = {f"proba_{stance}": float(p) for stance, p in zip(stances, row, strict=True)}
             rows.append(
                 {
@@ -232,7 +256,7 @@ def _fold_rows(
                     "target": pairs[i].target,
                     "group": pairs[i].group,
                     "gold": str(pairs[i].stance),
-                    "predicted": str(stances[int(np.argmax(row))]),
+                    "predicted": str(stances[column]),
                     **values,
                 }
             )

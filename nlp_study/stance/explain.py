@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nlp_study.stance.pairs import Pair
-    from nlp_study.stance.probe import StanceProbe
+    from nlp_study.stance.probe import Forecast, StanceProbe
 
 N_EVIDENCE = 3
 """Sentences kept for each decision."""
@@ -43,10 +43,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Explained:
-    """A reading, the probabilities made of it, and every sentence's part in each decision (in the order of the text)."""
+    """A reading, the forecast made of it, and every sentence's part in each decision (in the order of the text)."""
 
     reading: Reading
-    probas: np.ndarray
+    forecast: Forecast
     sentences: list[list[Evidence]]
 
 
@@ -55,13 +55,17 @@ def explain_pairs(
     probe: StanceProbe,
     pairs: Sequence[Pair],
     *,
+    decided: Sequence[int | None] | None = None,
     progress: Callable[[int], Any] | None = None,
 ) -> Explained:
     """Classify pairs and say which sentences decided, in one reading.
 
+    Vectors are taken from the mean of the training posts: what all posts share moves no decision.
+
     Parameters
     ----------
     pairs : shape (n_pairs,).
+    decided : the label to explain, where it was decided elsewhere (out of fold); shape (n_pairs,).
     progress : called with the number of pairs done since the last call.
     """
     spans = [split_sentences(pair.text) for pair in pairs]
@@ -72,17 +76,32 @@ def explain_pairs(
         ends = np.array([high for _, high in offsets])
         at = np.searchsorted(starts[owner], [low for low, _ in offsets], side="right") - 1
         inside = (ends > 0) & (at >= 0)
-        np.add.at(parts[owner], at[inside], weight * (hidden[inside] @ probe.weights.T))
+        np.add.at(parts[owner], at[inside], weight * ((hidden[inside] - probe.centre) @ probe.weights.T))
 
     reading = read_pairs_through(reader, pairs, progress=progress, watch=watch)
-    probas = probe.predict(reading.vectors)
+    forecast = probe.predict(reading.vectors, pairs)
     sentences = []
-    for i in range(len(pairs)):
-        first, second = np.argsort(probas[i])[::-1][:2]
-        lead = parts[i][:, first] - parts[i][:, second]
+    for i, pair in enumerate(pairs):
+        by_label = _add_words(probe, pair, starts[i], parts[i])
+        order = np.argsort(forecast.scores[i])[::-1]
+        label = decided[i] if decided is not None else None
+        first = int(order[0]) if label is None else label
+        second = int(order[order != first][0])
+        lead = by_label[:, first] - by_label[:, second]
         found = [Evidence(low, high, float(w)) for (low, high), w in zip(spans[i], lead, strict=False)]
         sentences.append(found)
-    return Explained(reading, probas, sentences)
+    return Explained(reading, forecast, sentences)
+
+
+def _add_words(probe: StanceProbe, pair: Pair, starts: np.ndarray, by_vectors: np.ndarray) -> np.ndarray:
+    """Each sentence's part in the deciding scores, (n_sentences, n_stances), of what tokens and words have in them."""
+    if probe.bag is None or not probe.uses_words(pair):
+        return by_vectors * probe.unknown.decision.scales[0]
+    by_words = np.zeros_like(by_vectors)
+    places, added = probe.bag.locate(pair)
+    np.add.at(by_words, np.maximum(np.searchsorted(starts, places, side="right") - 1, 0), added)
+    of_vectors, of_words = probe.known.decision.scales
+    return of_vectors * by_vectors + of_words * by_words
 
 
 def top_evidence(sentences: Sequence[Evidence], n: int = N_EVIDENCE) -> list[Evidence]:
@@ -125,11 +144,11 @@ def check_faithfulness(
         without_top.append(_remove(pair, [sentences[k] for k in order[:n_sentences]]))
         drawn = rng.choice(order[n_sentences:], n_sentences, replace=False)
         without_random.append(_remove(pair, [sentences[k] for k in drawn]))
-    decided = explained.probas[kept].argmax(1)
-    before = explained.probas[kept, decided]
+    decided = explained.forecast.decided[kept]
+    before = explained.forecast.probas[kept, decided]
     falls = []
     for changed in (without_top, without_random):
-        probas = probe.predict(read_pairs_through(reader, changed).vectors)
+        probas = probe.predict(read_pairs_through(reader, changed).vectors, changed).probas
         falls.append(before - probas[np.arange(len(kept)), decided])
     return Faithfulness(float(falls[0].mean()), float(falls[1].mean()), float((falls[0] > falls[1]).mean()), len(kept))
 

@@ -106,7 +106,7 @@ def stream_pairs(study: Study, corpus: Corpus, *, chunk: int) -> Iterator[list[P
     columns = ["post_id", "title", "paragraphs", "published_at"]
     empty = True
     for file in corpus.files(TableName.POSTS):
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=chunk, columns=columns):
+        for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=chunk, columns=columns):
             empty = False
             yield [
                 make_pair(

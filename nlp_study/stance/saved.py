@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 from nlp_study.encoders import load_encoder
 from nlp_study.errors import ModelError
 from nlp_study.schema import Stance
+from nlp_study.stance.bag import BagOfWords
+from nlp_study.stance.mixing import Mix
 from nlp_study.stance.model import load_classifier, new_model_folder
-from nlp_study.stance.probe import StanceProbe
+from nlp_study.stance.probe import Mixes, StanceProbe
 from nlp_study.stance.reader import StanceReader, load_reader
 from nlp_study.stance.views import WHOLE_TEXT
 from nlp_study.store import write_file
@@ -60,10 +62,14 @@ def save_probe(
         "window_tokens": reader.window_tokens,
         "window_overlap": reader.window_overlap,
         "stances": probe.stances,
-        "temperature": probe.temperature,
+        "targets": sorted(probe.targets),
+        "mixes": {"known": asdict(probe.known), "unknown": asdict(probe.unknown)},
         "trained": probe.trained,
     }
-    tensors = {"weights": probe.weights, "bias": probe.bias}
+    tensors = {"weights": probe.weights, "bias": probe.bias, "centre": probe.centre}
+    if probe.bag is not None:
+        settings["terms"] = probe.bag.terms
+        tensors |= {"bag.idf": probe.bag.idf, "bag.weights": probe.bag.weights, "bag.bias": probe.bag.bias}
     with new_model_folder(folder, card=card, extra_files=extra_files) as staged:
         save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, staged / PROBE_TENSORS)
         write_file(staged / PROBE_FILE, json.dumps(settings, indent=1, ensure_ascii=False) + "\n")
@@ -94,7 +100,7 @@ def load_model(folder: Path, *, models_dir: Path | None = None) -> StanceModel:
     head = trained.classifier.head
     weights, bias = (tensor.detach().cpu().float().numpy() for tensor in (head.weight, head.bias))
     return StanceModel(
-        folder.name, trained.config.encoder, reader, StanceProbe(trained.config.stances, weights, bias, 1.0)
+        folder.name, trained.config.encoder, reader, StanceProbe.of_head(trained.config.stances, weights, bias)
     )
 
 
@@ -105,12 +111,19 @@ def _load_probe(folder: Path, models_dir: Path | None) -> StanceModel:
     try:
         settings: dict[str, Any] = json.loads((folder / PROBE_FILE).read_text(encoding="utf-8"))
         tensors = load_file(folder / PROBE_TENSORS)
+        bag = None
+        if "terms" in settings:
+            bag = BagOfWords(tuple(settings["terms"]), *(tensors[f"bag.{name}"] for name in ("idf", "weights", "bias")))
         probe = StanceProbe(
             tuple(settings["stances"]),
             tensors["weights"],
             tensors["bias"],
-            settings["temperature"],
-            settings["trained"],
+            tensors["centre"],
+            bag,
+            frozenset(settings["targets"]),
+            _mixes(settings["mixes"]["known"]),
+            _mixes(settings["mixes"]["unknown"]),
+            trained=settings["trained"],
         )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"{folder} holds a damaged stance model: {error}", remedy=_REMEDY) from None
@@ -128,3 +141,10 @@ def _load_probe(folder: Path, models_dir: Path | None) -> StanceModel:
             remedy="train it again, or put the files back that it was trained on",
         )
     return StanceModel(folder.name, settings["encoder"], reader, probe)
+
+
+def _mixes(saved: dict[str, Any]) -> Mixes:
+    decision, probability = (
+        Mix(tuple(saved[name]["scales"]), tuple(saved[name]["shift"])) for name in ("decision", "probability")
+    )
+    return Mixes(decision, probability)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -77,3 +78,24 @@ def _trainable(pairs: Sequence[Pair], folds: list[Fold], what: str) -> list[Fold
                 remedy="label more posts, or use --protocol author",
             )
     return folds
+
+
+def thin_training(fold: Fold, pairs: Sequence[Pair], *, share: float, seed: int) -> Fold:
+    """Return a fold with a share of its training pairs; whole groups are drawn, and every label stays.
+
+    Parameters
+    ----------
+    share : in (0, 1].
+    seed : of the draw.
+    """
+    if share == 1:
+        return fold
+    groups = sorted({pairs[i].group for i in fold.train})
+    random.Random(seed).shuffle(groups)
+    wanted, labels = max(2, round(share * len(fold.train))), {pairs[i].stance for i in fold.train}
+    kept: list[int] = []
+    for group in groups:
+        if len(kept) >= wanted and {pairs[i].stance for i in kept} == labels:
+            break
+        kept += [i for i in fold.train if pairs[i].group == group]
+    return Fold(sorted(kept), fold.test)
