@@ -181,7 +181,7 @@ def test_stage_names():
     before_trends = ["import", "deduplicate", "segment", "evaluate", "train", "classify", "topics"]
     assert needed_stages("trends") == [*before_trends, "trends"]
     assert needed_stages("topics") == ["import", "segment", "topics"]
-    with pytest.raises(ConfigError, match="stages are import, deduplicate, segment"):
+    with pytest.raises(ConfigError, match="no stage «nothing»"):
         find_stage("nothing")
 
 
