@@ -180,7 +180,7 @@ def compare_speed(reader: StanceReader, probe: StanceProbe, study: Study, *, n_p
     for _ in range(n_rounds):
         timed, explained = time_call(lambda: explain_pairs(reader, probe, pairs))
         ours.append(timed)
-        decided = explained.probas.argmax(1)
+        decided = explained.forecast.decided
         timed, scores = time_call(lambda: ask_peer(peer, windows, n_posts, batch_size=batch_size))
         theirs.append(timed)
     for name, rounds in (("ours", ours), (f"pipeline, float32, batches of {batch_size}", theirs)):
@@ -388,7 +388,8 @@ def main() -> int:
         labelled = load_study(REPOSITORY / "corpus/id_stance.toml") if found else study
         difference = compare_quality(labelled, n_labelled=n_labelled)
     print(f"bar ratio >= {BARS['ratio']}: {'met' if ratio >= BARS['ratio'] else 'MISSED'}")
-    print(f"bar difference <= {BARS['f1']}: {'met' if difference <= BARS['f1'] else 'MISSED'}")
+    if n_labelled:
+        print(f"bar difference <= {BARS['f1']}: {'met' if difference <= BARS['f1'] else 'MISSED'}")
     return 0 if ratio >= BARS["ratio"] and difference <= BARS["f1"] else 1
 
 
