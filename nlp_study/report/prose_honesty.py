@@ -36,11 +36,13 @@ HONESTY: dict[str, tuple[str, str]] = {
         "How honest the probabilities are: right against confident",
     ),
     "reliability_note": (
-        "Tiap titik: prediksi tulisan yang tidak ikut melatih model, dikelompokkan menurut probabilitas label yang dipilih. "
+        "Tiap titik: prediksi tulisan yang tidak ikut melatih model, dikelompokkan menurut probabilitas label yang paling "
+        "mungkin. "
         "Pada garis putus-putus, model sama yakinnya dengan seringnya ia benar; di bawahnya ia terlalu yakin. Garis tegak: "
         "selang 95% yang menghitung tulisan seorang penulis bersama-sama. Galat kalibrasi (ECE) {error}; model yang "
         "jujur pun memberi sekitar {expected} karena kebetulan. {predictions} untuk {pairs}.",
-        "Each point: predictions for posts that did not train the model, grouped by the probability of the chosen label. On "
+        "Each point: predictions for posts that did not train the model, grouped by the probability of the most probable "
+        "label. On "
         "the dashed line the model is as sure as it is often right; below it, too sure. Vertical lines: 95% intervals that "
         "take posts of one author together. Calibration error (ECE) {error}; an honest model, too, shows about "
         "{expected} by chance. {predictions} for {pairs}.",

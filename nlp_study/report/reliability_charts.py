@@ -1,4 +1,4 @@
-"""Charts and tables of `reliability.py`: dots on a diagonal for the chosen label, and a small panel for each label."""
+"""Charts and tables of `reliability.py`: dots on a diagonal for the most probable label, and a small panel for each label."""
 
 from __future__ import annotations
 
