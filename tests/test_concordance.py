@@ -108,7 +108,7 @@ def random_corpus(tmp_path_factory) -> Corpus:
     posts: dict[str, tuple[str | None, str]] = {}
     for n in range(40):
         words = [
-            f"{rng.choice('abcA.')}/{rng.choice('ab')}/{rng.choice('XY')}/{rng.choice('rs')}/{rng.choice(['', 'B-PER'])}"
+            f"{rng.choice('abcA.')}|{rng.choice('ab')}|{rng.choice('XY')}|{rng.choice('rs')}|{rng.choice(['', 'B-PER'])}"
             for _ in range(rng.randrange(1, 12))
         ]
         posts[f"q{n:02d}"] = (None, " ".join(words))

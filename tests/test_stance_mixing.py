@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -85,19 +87,22 @@ def test_a_bag_is_tfidf_as_scikit_learn_has_it():
     reference = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, vocabulary=list(bag.terms))
     texts = [f"{pair.text} target_kopi" for pair in pairs]
     expected = reference.fit_transform(texts) @ bag.weights.T + bag.bias
-    assert bag.score(pairs) == pytest.approx(expected, abs=0.02)  # pairs of the last word and the target's term apart
+    assert bag.score(pairs) == pytest.approx(expected, abs=1e-4)
 
 
 def test_terms_add_up_to_the_scores():
+    """What is left is the target's own term, whose share shrinks with the length of the text as that of any other."""
     pairs = make_pairs(12)
     bag = fit_bag(pairs, NAMES)
-    nothing = replace(pairs[0], text="")
+    own = bag.columns["target_kopi"]
     for pair in pairs[:4]:
         places, added = bag.locate(pair)
-        target = bag.score([pair])[0] - bag.bias - added.sum(0)
-        norm = np.abs(bag.score([nothing])[0] - bag.bias).max()
-        assert len(places) > 20 and np.abs(target).max() < norm  # what is left is the target's own term, scaled down
-        assert all(0 <= place < len(pair.text) for place in places)
+        left = bag.score([pair])[0] - bag.bias - added.sum(0)
+        counts = Counter(term for term in re.findall(r"\w\w+", pair.text.lower()))
+        assert len(places) > 20 and all(0 <= place < len(pair.text) for place in places)
+        assert all(pair.text[place].isalnum() for place in places) and counts["kopi"] >= 2
+        ratio = left[bag.weights[:, own] != 0] / bag.weights[:, own][bag.weights[:, own] != 0]
+        assert ratio == pytest.approx(ratio[0], rel=1e-3) and 0 < ratio[0] < bag.idf[own]
 
 
 @pytest.fixture(scope="module")

@@ -13,24 +13,24 @@ from nlp_study.store import Corpus, RunRecord, open_corpus
 
 RECORD = RunRecord(stage="test", fingerprint={})
 
-# form/lemma/upos/deprel/ent of each token; "_" glues a token to the one before it, "." ends a sentence
+# form|lemma|upos|deprel|ent of each token; "_" glues a token to the one before it, "." ends a sentence
 POSTS = {
     "p1": (
         "2024-01-05T08:00:00+07:00",
-        "Ekonomi/ekonomi/NOUN/nsubj/ digital/digital/ADJ/amod/ tumbuh/tumbuh/VERB/root/ _././PUNCT/punct/ "
-        "Saya/saya/PRON/nsubj/ mendukung/dukung/VERB/root/ ekonomi/ekonomi/NOUN/obj/ rakyat/rakyat/NOUN/nmod/ "
-        "_././PUNCT/punct/",
+        "Ekonomi|ekonomi|NOUN|nsubj| digital|digital|ADJ|amod| tumbuh|tumbuh|VERB|root| _.|.|PUNCT|punct| "
+        "Saya|saya|PRON|nsubj| mendukung|dukung|VERB|root| ekonomi|ekonomi|NOUN|obj| rakyat|rakyat|NOUN|nmod| "
+        "_.|.|PUNCT|punct|",
     ),
     "p2": (
         "2024-01-20T08:00:00+07:00",
-        "Dukungan/dukungan/NOUN/nsubj/ _nya/nya/PRON/det/ kuat/kuat/ADJ/root/ _,/,/PUNCT/punct/ kata/kata/VERB/parataxis/ "
-        "Budi/Budi/PROPN/nsubj/B-PER Santoso/Santoso/PROPN/flat/I-PER _././PUNCT/punct/",
+        "Dukungan|dukungan|NOUN|nsubj| _nya|nya|PRON|det| kuat|kuat|ADJ|root| _,|,|PUNCT|punct| kata|kata|VERB|parataxis| "
+        "Budi|Budi|PROPN|nsubj|B-PER Santoso|Santoso|PROPN|flat|I-PER _.|.|PUNCT|punct|",
     ),
     "p3": (
         "2024-03-01T08:00:00+07:00",
-        "Pendukung/pendukung/NOUN/nsubj/ ekonomi/ekonomi/NOUN/nmod/ syariah/syariah/ADJ/amod/ didukung/dukung/VERB/root/ "
-        "ekonomi/ekonomi/NOUN/obl/ kuat/kuat/ADJ/amod/ sekali/sekali/ADV/advmod/ _!/!/PUNCT/punct/ "
-        "Ekonomi/ekonomi/NOUN/root/",
+        "Pendukung|pendukung|NOUN|nsubj| ekonomi|ekonomi|NOUN|nmod| syariah|syariah|ADJ|amod| didukung|dukung|VERB|root| "
+        "ekonomi|ekonomi|NOUN|obl| kuat|kuat|ADJ|amod| sekali|sekali|ADV|advmod| _!|!|PUNCT|punct| "
+        "Ekonomi|ekonomi|NOUN|root|",
     ),
 }
 
@@ -39,7 +39,7 @@ def token_rows(post_id: str, text: str) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     sentence, start = 0, 0
     for position, word in enumerate(text.split()):
-        glued, cells = word.startswith("_"), word.removeprefix("_").split("/")
+        glued, cells = word.startswith("_"), word.removeprefix("_").split("|")
         form, lemma, upos, deprel, ent = cells
         if rows:
             rows[-1]["space_after"], rows[-1]["after"] = not glued, "" if glued else " "
