@@ -273,6 +273,7 @@ STAGES: tuple[Stage, ...] = (
         makes=("report",),
         reads=(
             "posts",
+            "tokens",
             "duplicates",
             "labels",
             "segments",
@@ -287,6 +288,8 @@ STAGES: tuple[Stage, ...] = (
         settings=("study", "targets", "sources", "paths", "segments", "stance", "encoder"),
         modules=(
             "nlp_study.report",
+            "nlp_study.collocation",
+            "nlp_study.concordance",
             "nlp_study.metrics",
             "nlp_study.estimate",
             "nlp_study.uncertainty",

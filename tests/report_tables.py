@@ -198,7 +198,7 @@ def write_everything(corpus: Corpus, **values: Any) -> None:
 class Page(HTMLParser):
     """What the tests look at: tags, scripts, text of each edition, and tables by caption."""
 
-    VOID = frozenset({"meta", "link", "br", "img", "input"})
+    VOID = frozenset({"meta", "link", "br", "img", "input", "col"})
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -15,9 +15,9 @@ import pytest
 from nlp_study.metrics import BASELINES
 from nlp_study.report.content import gather_content
 from nlp_study.report.numbers import Formatter, make_share, vega_locale
-from nlp_study.report.page import script_json
 from nlp_study.report.palette import DARK, LIGHT, contrast
 from nlp_study.report.prose import PROSE
+from nlp_study.report.shell import script_json
 from nlp_study.report.stances import choose_stances
 from nlp_study.report.texts import LABELS, MODELS, NOUNS, Texts
 from nlp_study.report.themes import shorten

@@ -205,7 +205,7 @@ def test_without_evidence_the_section_says_so(corpus: Corpus) -> None:
     page = report(make_study(), corpus)
     assert "There are no sentences to show: posts have not been classified yet." in page.text("en")
     headings = [attrs["data-anchor"] for tag, attrs in page.tags if tag == "h2" and "data-anchor" in attrs]
-    assert headings[5:7] == ["evidence", "quality"]
+    assert headings[6:8] == ["evidence", "quality"]
 
 
 # ---- undecided posts -------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from nlp_study.report.queries import fetch_row, fetch_rows, month_range
 from nlp_study.report.reliability import ReliabilityFacts, gather_reliability
 from nlp_study.report.stances import TargetFacts, gather_targets
 from nlp_study.report.themes import TopicFacts, gather_topics
+from nlp_study.report.words import WordFacts, gather_words
 from nlp_study.schema import TIMEZONE, TableName
 from nlp_study.stance.shifts import Drift
 
@@ -129,6 +130,7 @@ class ReportContent:
     quality: QualityFacts
     reliability: ReliabilityFacts | None
     examples: dict[int, list[EvidenceExample]]
+    words: WordFacts | None
     methods: MethodFacts
     runs: list[RunFacts]
 
@@ -153,12 +155,14 @@ def gather_content(study: Study, corpus: Corpus) -> ReportContent:
         targets = gather_targets(study, fresh)
         shown = {facts.target.id: facts.stances for facts in targets}
         quality = gather_quality(study, fresh)
+        topics = gather_topics(study, fresh)
         return ReportContent(
             study=study,
             data=_gather_data(study, fresh),
             targets=targets,
             label_quarters=gather_label_quarters(study, fresh, shown),
-            topics=gather_topics(study, fresh),
+            topics=topics,
+            words=gather_words(study, fresh, topics.charted),
             quality=quality,
             reliability=gather_reliability(study, fresh, quality.tuned.model) if quality.tuned else None,
             examples=gather_examples(study, fresh),

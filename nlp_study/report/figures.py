@@ -19,12 +19,14 @@ from nlp_study.report.reliability_charts import (
 )
 from nlp_study.report.stances import TargetFacts
 from nlp_study.report.texts import Texts
+from nlp_study.report.word_charts import keyword_rows, keyword_spec, keyword_table
+from nlp_study.report.words import StanceKeywords
 from nlp_study.schema import Stance
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One chart of one language; `note` may hold markup."""
+    """One chart of one language; `note` may hold markup, `footnotes` say what was counted and filtered."""
 
     id: str
     title: str
@@ -32,6 +34,7 @@ class Figure:
     description: str
     table: tables.Table
     spec: dict[str, Any]
+    footnotes: tuple[str, ...] = ()
 
 
 def target_name(target: TargetFacts, t: Texts) -> str:
@@ -57,6 +60,8 @@ def make_figures(content: ReportContent, t: Texts) -> dict[str, Figure]:
         for target in content.targets
         if chart_rows.charted_stances(content.topics, target.index)
     ]
+    if content.words:
+        figures += [_keywords_figure(content, facts, t) for facts in content.words.keywords.values()]
     figures += _quality_figures(content, t)
     figures += _reliability_figures(content, t)
     return {figure.id: figure for figure in figures}
@@ -79,6 +84,8 @@ def make_rows(content: ReportContent, texts: list[Texts]) -> dict[str, chart_row
         rows[f"trend-{target.index}"] = chart_rows.trend_rows(target)
         rows[f"labels-{target.index}"] = label_rows(content.label_quarters.get(target.target.id, []))
         rows[f"volume-{target.index}"] = chart_rows.volume_rows(target)
+        if content.words and target.index in content.words.keywords:
+            rows[f"keywords-{target.index}"] = keyword_rows(content.words.keywords[target.index])
         rows[f"topic-stances-{target.index}"] = chart_rows.topic_stances_rows(target, topics)
     return rows
 
@@ -183,6 +190,28 @@ def _topic_stances_figure(content: ReportContent, target: TargetFacts, t: Texts)
         description,
         tables.topic_stances_table(target, topics, name, t),
         comparisons.topic_stances_spec(target, topics, t),
+    )
+
+
+def _keywords_figure(content: ReportContent, facts: StanceKeywords, t: Texts) -> Figure:
+    title = t.plain("keywords_title", target=target_name(content.targets[facts.target_index], t))
+    first = {
+        stance: ", ".join(word.word for word in facts.keywords if word.stance is stance)
+        for stance in (Stance.FAVOR, Stance.AGAINST)
+    }
+    return Figure(
+        f"keywords-{facts.target_index}",
+        title,
+        t("keywords_note"),
+        t.plain(
+            "keywords_description",
+            n=t.format.integer(len(facts.keywords)),
+            favor=first[Stance.FAVOR] or t.format.missing,
+            against=first[Stance.AGAINST] or t.format.missing,
+        ),
+        keyword_table(facts, title, t),
+        keyword_spec(facts, t),
+        t.notes(facts.notes),
     )
 
 

@@ -7,6 +7,7 @@ markup; what is filled in is escaped.
 from __future__ import annotations
 
 from nlp_study.report.prose_honesty import HONESTY
+from nlp_study.report.prose_words import WORDS
 
 PROSE: dict[str, tuple[str, str]] = {
     # head
@@ -400,4 +401,5 @@ PROSE: dict[str, tuple[str, str]] = {
         "This page is a single file, opens offline, and loads nothing from anywhere.",
     ),
     **HONESTY,
+    **WORDS,
 }

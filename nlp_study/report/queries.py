@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from nlp_study.store import Corpus
 
 
-def fetch_rows(corpus: Corpus, query: str, parameters: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+def fetch_rows(
+    corpus: Corpus, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Return the rows of a query as dictionaries.
 
     Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nlp_study.estimate import PLAIN_METHOD
@@ -261,6 +261,10 @@ class Texts:
         if len(items) < 2:
             return "".join(items)
         return f"{', '.join(items[:-1])} {'dan' if self.language == 'id' else 'and'} {items[-1]}"
+
+    def notes(self, pairs: Sequence[Pair]) -> tuple[str, ...]:
+        """Return the footnotes of a word table in this language."""
+        return tuple(pair[self._index] for pair in pairs)
 
     def _of(self, names: Mapping[str, Pair], key: str) -> str:
         return names[key][self._index] if key in names else ""

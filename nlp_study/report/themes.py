@@ -215,6 +215,11 @@ def _gather_quotations(study: Study, corpus: Corpus, rows: Sequence[Mapping[str,
     wanted = {
         segment: row["topic_id"] for row in rows for segment in (row["representative_segments"] or [])[:N_PARAGRAPHS]
     }
+    return read_quotations(study, corpus, wanted)
+
+
+def read_quotations(study: Study, corpus: Corpus, wanted: Mapping[str, int]) -> dict[int, list[Quotation]]:
+    """Return segments with the posts they stand in, by the topic that each is `wanted` for, in that order."""
     segments = fetch_rows(
         corpus,
         """
