@@ -304,3 +304,46 @@ def test_old_records_and_posts_without_dates_do_no_harm(corpus: Corpus) -> None:
     page = report(make_study(), corpus)
     assert "by unknown author, no date" in page.text("en")
     assert ["Ramai.", "+0.00", ""] in page.table("en", "Sentences that moved the decision most: Judul p0")
+
+
+# ---- agreement ---------------------------------------------------------------------------------------------------------
+
+
+def write_readings(corpus: Corpus) -> None:
+    """Eight posts read by two people, who differ on p2; a third read one post; p2 was adjudicated."""
+    readings = {
+        "ani": dict.fromkeys(("p0", "p1", "p5", "p6"), "favor") | dict.fromkeys(("p2", "p4", "p3", "p7"), "against"),
+        "budi": dict.fromkeys(("p0", "p1", "p5", "p6", "p2"), "favor") | dict.fromkeys(("p4", "p3", "p7"), "against"),
+        "cici": {"p0": "favor"},
+        "adjudicated": {"p2": "neutral"},
+    }
+    rows = [
+        {"post_id": post_id, "target": "pasar", "annotator": annotator, "stance": stance}
+        for annotator, read in readings.items()
+        for post_id, stance in read.items()
+    ]
+    write_table(corpus, TableName.LABELS, rows)
+
+
+def test_agreement_of_two_annotators(corpus: Corpus) -> None:
+    write_everything(corpus)
+    write_readings(corpus)
+    page = report(make_study(language="en"), corpus)
+    rows = {row[0]: row[1:] for row in page.table("en", "Agreement of annotators")[1:]}
+    assert rows["ani and budi"][:2] == ["8", "88%"]
+    # observed disagreement 1/8; of 16 readings 9 favor and 7 against: expected 2·9·7/(16·15)
+    assert rows["ani and budi"][2] == f"{1 - (1 / 8) / (2 * 9 * 7 / (16 * 15)):.2f}"
+    assert rows["All"][0] == "8"
+    assert rows["ani and cici"] == ["1", "100%", "–", "–"], "one reading in common says nothing"
+    differing = page.table("en", "Readings that differ")
+    assert len(differing) == 2
+    assert differing[1][0] == "Judul p2"
+    assert "ani: Against" in differing[1][1]
+    assert "budi: In favour" in differing[1][1]
+    assert differing[1][2] == "Neutral"
+
+
+def test_no_agreement_where_each_post_has_one_reader(corpus: Corpus) -> None:
+    write_everything(corpus)
+    text = report(make_study(), corpus).text("en")
+    assert "Not known: no post was labelled by two people." in text

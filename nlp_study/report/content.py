@@ -7,6 +7,7 @@ from datetime import date, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from nlp_study.report.annotators import AgreementFacts, gather_agreement
 from nlp_study.report.evidence import EvidenceExample, gather_examples
 from nlp_study.report.label_quarters import LabelQuarter, gather_label_quarters
 from nlp_study.report.quality import QualityFacts, gather_quality
@@ -128,6 +129,7 @@ class ReportContent:
     topics: TopicFacts
     label_quarters: dict[str, list[LabelQuarter]]
     quality: QualityFacts
+    agreement: AgreementFacts | None
     reliability: ReliabilityFacts | None
     examples: dict[int, list[EvidenceExample]]
     words: WordFacts | None
@@ -164,6 +166,7 @@ def gather_content(study: Study, corpus: Corpus) -> ReportContent:
             topics=topics,
             words=gather_words(study, fresh, topics.charted),
             quality=quality,
+            agreement=gather_agreement(study, fresh),
             reliability=gather_reliability(study, fresh, quality.tuned.model) if quality.tuned else None,
             examples=gather_examples(study, fresh),
             methods=_gather_methods(study, fresh),

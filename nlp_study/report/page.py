@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlp_study.metrics import BASELINES
-from nlp_study.report import tables, word_charts
+from nlp_study.report import annotator_tables, tables, word_charts
 from nlp_study.report.content import ReportContent, gather_content
 from nlp_study.report.figures import make_figures, make_rows, target_name
 from nlp_study.report.numbers import LANGUAGES, Language
@@ -62,6 +62,7 @@ def write_report(study: Study, corpus: Corpus, path: Path) -> dict[str, int]:
         content=content,
         tables=tables,
         tables_of_words=word_charts,
+        tables_of_annotators=annotator_tables,
         baselines=BASELINES,
         n_charted=N_CHARTED,
         topic_pages=topic_pages,

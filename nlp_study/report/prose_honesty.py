@@ -113,4 +113,35 @@ HONESTY: dict[str, tuple[str, str]] = {
         "for 84%. Labels: the part of posts that would have to change theirs (total variation distance). There is a "
         "warning only where the difference is large and no chance (p &lt; 0.01).",
     ),
+    # agreement
+    "agreement_title": ("Kesepakatan pelabel", "Agreement of annotators"),
+    "agreement_intro": (
+        "{pairs} dibaca oleh dua orang atau lebih. α Krippendorff adalah 1 bila semua sepakat dan 0 bila kesepakatan hanya "
+        "kebetulan; selangnya dari bootstrap atas tulisan.",
+        "{pairs} of a post and a target were read by two people or more. Krippendorff’s α is 1 where all agree and 0 where "
+        "agreement is chance; intervals are from a bootstrap over posts.",
+    ),
+    "agreement_labels_title": ("Tiap label terhadap semua yang lain", "Each label against all others"),
+    "agreement_note": (
+        "Keputusan akhir (adjudikasi) bukan pembacaan dan tidak ikut dihitung.",
+        "Adjudicated decisions are no readings and are not counted.",
+    ),
+    "agreement_demo": (
+        "Pembacaan tulisan demonstrasi dibuat di dalam proyek ini; angkanya bukan kesepakatan pelabel manusia yang mandiri.",
+        "The demonstration posts were read within this project; these figures are no agreement of independent annotators.",
+    ),
+    "agreement_none": (
+        "Tidak diketahui: tidak ada tulisan yang dilabeli dua orang. Tanpa itu tidak diketahui apakah orang lain akan "
+        "memberi label yang sama.",
+        "Not known: no post was labelled by two people. Without that nobody knows whether others would label the same way.",
+    ),
+    "all_annotators": ("Semua", "All"),
+    "annotators": ("Pelabel", "Annotators"),
+    "read_by_both": ("Dibaca bersama", "Read in common"),
+    "same_label": ("Sepakat", "Same label"),
+    "differences_title": ("Pembacaan yang berbeda", "Readings that differ"),
+    "differences_show": ("Tampilkan pembacaan yang berbeda ({n})", "Show readings that differ ({n})"),
+    "differences_hide": ("Sembunyikan", "Hide"),
+    "readings": ("Pembacaan", "Readings"),
+    "adjudicated": ("Keputusan akhir", "Adjudicated"),
 }
