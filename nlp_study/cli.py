@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlp_study import __version__, cli_collect, cli_language, cli_models, cli_words
+from nlp_study import (
+    __version__,
+    cli_collect,
+    cli_estimates,
+    cli_labels,
+    cli_language,
+    cli_models,
+    cli_share,
+    cli_topics,
+    cli_words,
+)
 from nlp_study.cli_options import (
     DEFAULT_STUDY,
     ForceOption,
@@ -253,38 +263,8 @@ def drift(
     _warn_drift(found)
 
 
-@app.command(epilog="Examples:  nlp-study topics   ·   nlp-study topics --format json")
-def topics(
-    study: StudyOption = DEFAULT_STUDY,
-    format: FormatOption = TableFormat.TABLE,
-    output: OutputOption = None,
-    force: ForceOption = False,
-) -> None:
-    """Find topics among the segments and show their words."""
-    opened, corpus = open_study(study)
-    run_up_to("topics", opened, corpus, force=force)
-    query = "SELECT topic_id, n_segments, n_posts, array_to_string(words, ' ') AS words FROM topics ORDER BY topic_id"
-    print_table(corpus.fetch(query), format, output=output)
-
-
-@app.command(epilog="Examples:  nlp-study trends   ·   nlp-study trends --topic 3 --format csv")
-def trends(
-    study: StudyOption = DEFAULT_STUDY,
-    topic: Annotated[int | None, typer.Option(help="Only posts with a segment in this topic.")] = None,
-    format: FormatOption = TableFormat.TABLE,
-    output: OutputOption = None,
-    force: ForceOption = False,
-) -> None:
-    """Count posts and stance shares per month, with intervals."""
-    from nlp_study.schema import ALL_TOPICS
-
-    opened, corpus = open_study(study)
-    run_up_to("trends", opened, corpus, force=force)
-    query = (
-        "SELECT strftime(month, '%Y-%m') AS month, target, stance, n_stance, n_posts, share, share_low, share_high "
-        "FROM trends WHERE topic_id = $topic ORDER BY target, month, stance"
-    )
-    print_table(corpus.fetch(query, {"topic": ALL_TOPICS if topic is None else topic}), format, output=output)
+cli_topics.register(app)
+cli_estimates.register(app)
 
 
 @app.command(epilog="Example:  nlp-study report   (then open the file it names)")
@@ -386,8 +366,10 @@ def _short(path: Path) -> str:
 
 
 cli_collect.register(app)
+cli_labels.register(app)
 cli_language.register(app)
 cli_words.register(app)
+cli_share.register(app)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands that collect posts and care for the people in them: crawl, extract, forget, export."""
+"""Commands that collect posts and care for the people in them: crawl, extract, forget."""
 
 from __future__ import annotations
 
@@ -31,9 +31,6 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog="Examples:  nlp-study forget --author greg.nafanu   ·   nlp-study forget --post 5aafc4b5dd0fa87b5f4d5e13"
     )(forget)
-    app.command(epilog="Examples:  nlp-study export shared/   ·   nlp-study export shared/ --with-names --with-texts")(
-        export
-    )
 
 
 def crawl(
@@ -149,20 +146,6 @@ def forget(
         ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items() if value) or "nothing found"
     )
     typer.echo("remembered as a keyed hash; run `nlp-study run` to count again without it")
-
-
-def export(
-    folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
-    study: StudyOption = DEFAULT_STUDY,
-    with_texts: Annotated[bool, typer.Option("--with-texts", help="Add titles and bodies.")] = False,
-    with_names: Annotated[bool, typer.Option("--with-names", help="Names and addresses, not pseudonyms.")] = False,
-) -> None:
-    """Write ids, labels and predictions for sharing: no texts, and pseudonyms for authors, unless asked."""
-    from nlp_study.privacy.export import export_study
-
-    opened, corpus = open_study(study)
-    counts = export_study(opened, corpus, folder, with_texts=with_texts, with_names=with_names)
-    typer.echo(f"{folder}: " + ", ".join(f"{name} ({rows:,} rows)" for name, rows in counts.rows.items()))
 
 
 def _read_addresses(path: Path) -> list[str]:

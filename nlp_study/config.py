@@ -169,11 +169,49 @@ class StanceSettings(_Section):
 
 
 class TopicSettings(_Section):
-    """BERTopic on segments."""
+    """Topics of segments, by the agreement of many refits."""
 
-    min_topic_size: int = Field(0, ge=0, description="smallest topic in segments; 0: 2 % of the segments, at least 8")
-    n_neighbors: int = Field(15, ge=2, le=500, description="UMAP's neighbourhood")
+    n_topics: int = Field(
+        0, ge=0, le=500, description="number of topics; 0: by the number of posts and the refits' agreement"
+    )
+    min_topic_size: int = Field(
+        0, ge=0, description="smallest topic in segments; 0: half a percent of them, at least 8"
+    )
     n_words: int = Field(10, ge=3, le=50, description="words shown for a topic")
+    n_refits: int = Field(10, ge=2, le=200, description="refits, each on bootstrap samples of posts")
+    outlier_threshold: float = Field(
+        0.3, ge=0, le=0.5, description="segments whose strength in their topic is below this are outliers; 0: none"
+    )
+    edits: str = Field(
+        "corpus/topics.toml", min_length=1, description="file of merges, splits and names given by hand; need not exist"
+    )
+    seed_words: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="words of themes that the study expects, by the theme's name"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_gone(cls, content: Any) -> Any:
+        if isinstance(content, dict) and "n_neighbors" in content:
+            raise ValueError(
+                "n_neighbors was UMAP's, which is no longer used; delete it (n_topics sets how fine topics are)"
+            )
+        return content
+
+
+class EstimateSettings(_Section):
+    """Which labels correct the shares, and of what the shares are."""
+
+    annotators: tuple[str, ...] = Field(
+        (), description="whose labels are a probability sample; empty: those with recorded probabilities below 1"
+    )
+    sample: Literal["recorded", "random"] = Field(
+        "recorded", description="recorded: by sampling_proba of the labels; random: labelled posts are a random sample"
+    )
+    population: Literal["writers", "corpus"] = Field(
+        "writers", description="writers: the authors are a sample of all; corpus: shares of these very posts"
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="probability with which an interval holds the true share")
 
 
 class PathSettings(_Section):
@@ -182,6 +220,7 @@ class PathSettings(_Section):
     data: str = Field("data", min_length=1, description="tables, one folder each")
     models: str = Field("models", min_length=1, description="trained models")
     report: str = Field("data/report.html", min_length=1, description="the report")
+    draws: str = Field("samples", min_length=1, description="draws of posts to be labelled; keep them under git")
 
 
 class Study(_Section):
@@ -196,6 +235,7 @@ class Study(_Section):
     parse: ParseSettings = ParseSettings()
     stance: StanceSettings = StanceSettings()
     topics: TopicSettings = TopicSettings()
+    estimate: EstimateSettings = EstimateSettings()
     paths: PathSettings = PathSettings()
     crawl: dict[str, Any] = Field(default_factory=dict, description="settings of `nlp-study crawl`")
     _root: Path = PrivateAttr(default_factory=Path)

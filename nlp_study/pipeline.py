@@ -138,6 +138,14 @@ def _labelled_posts(corpus: Corpus) -> dict[str, str]:
     return {"labelled posts": str(corpus.fetch(query)["digest"][0].as_py())}
 
 
+def _topic_files(study: Study) -> list[Path]:
+    from nlp_study.topics.fit import edits_path
+    from nlp_study.topics.words import REGISTER_WORDS, STOP_WORDS
+
+    package = Path(__file__).parent
+    return [edits_path(study), package / STOP_WORDS, package / REGISTER_WORDS]
+
+
 def _too_few_segments(study: Study, corpus: Corpus) -> str | None:
     from nlp_study.topics import MIN_SEGMENTS
 
@@ -250,21 +258,22 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="topics",
         about="find topics among the segments",
-        makes=("topic_assignments", "topics"),
+        makes=("topic_assignments", "topics", "topic_tree", "topic_quality"),
         reads=("segments",),
         settings=("topics", "study.seed"),
-        modules=("nlp_study.topics",),
+        modules=("nlp_study.topics", "nlp_study.roots"),
         load=_load("nlp_study.topics", "fit_topics"),
+        files=_topic_files,
         skip_reason=_too_few_segments,
     ),
     Stage(
         name="trends",
-        about="count posts and stance shares per month",
-        makes=("trends",),
-        reads=("posts", "duplicates", "predictions", "topic_assignments"),
-        settings=("study.stances",),
-        modules=("nlp_study.trends", "nlp_study.estimate"),
-        load=_load("nlp_study.trends", "count_trends"),
+        about="count posts per month, and estimate shares, trends and changes",
+        makes=("trends", "estimates", "trend_lines", "changes", "compositions"),
+        reads=("posts", "labels", "duplicates", "predictions", "topic_assignments"),
+        settings=("study.stances", "study.seed", "targets.id", "estimate"),
+        modules=("nlp_study.trends", "nlp_study.estimate", "nlp_study.labels"),
+        load=_load("nlp_study.trends.tables", "write_trends"),
         skip_reason=_no_labels,
     ),
     Stage(
@@ -284,6 +293,10 @@ STAGES: tuple[Stage, ...] = (
             "topics",
             "topic_assignments",
             "trends",
+            "estimates",
+            "trend_lines",
+            "changes",
+            "compositions",
         ),
         settings=("study", "targets", "sources", "paths", "segments", "stance", "encoder"),
         modules=(
@@ -472,7 +485,7 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"nlp-study": __version__}
-    for package in ("torch", "transformers", "bertopic", "pyarrow", "duckdb", "scikit-learn", "numpy", "spacy"):
+    for package in ("torch", "transformers", "pyarrow", "duckdb", "scikit-learn", "numpy", "spacy"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -176,10 +176,16 @@ class TableName(StrEnum):
     PARSED_POSTS = "parsed_posts"
     TOPICS = "topics"
     TOPIC_ASSIGNMENTS = "topic_assignments"
+    TOPIC_TREE = "topic_tree"
+    TOPIC_QUALITY = "topic_quality"
     EVALUATIONS = "evaluations"
     PREDICTIONS = "predictions"
     EVIDENCE = "evidence"
     TRENDS = "trends"
+    ESTIMATES = "estimates"
+    TREND_LINES = "trend_lines"
+    CHANGES = "changes"
+    COMPOSITIONS = "compositions"
     FAILURES = "failures"
 
 
@@ -339,10 +345,23 @@ def table_specs() -> dict[TableName, TableSpec]:
             [
                 ("topic_id", int32, "0 is the largest; -1 are outliers"),
                 ("label", string, "the first words, joined"),
-                ("words", pa.list_(string), "words by class-based TF-IDF, best first"),
-                ("weights", pa.list_(float32), "their class-based TF-IDF"),
+                (
+                    "name",
+                    string,
+                    "the name given by hand or seed words; else a phrase and words of its strongest segments",
+                ),
+                ("words", pa.list_(string), "words that tell the topic from the rest and go together, best first"),
+                (
+                    "weights",
+                    pa.list_(float32),
+                    "their part of the divergence from all segments, p(w|t) log(p(w|t) / p(w))",
+                ),
                 ("n_segments", int32, "segments assigned"),
                 ("n_posts", int32, "posts with at least one of them"),
+                ("n_reassigned", int32, "segments among them that stand by the topic in less than half of the refits"),
+                ("stability", float32, "mean Jaccard index with the best match in each refit, in [0, 1]"),
+                ("is_stable", flag, "stability is 0.6 or more (Hennig 2007)"),
+                ("npmi", float32, "mean NPMI over pairs of its first ten words; a segment is the document"),
                 ("representative_segments", pa.list_(string), "segment ids nearest to the topic's centre"),
             ],
         ),
@@ -353,7 +372,28 @@ def table_specs() -> dict[TableName, TableSpec]:
                 ("segment_id", string, "the segment"),
                 post_id,
                 ("topic_id", int32, "its topic; -1 for outliers"),
-                ("proba", float32, "strength of membership in the topic, in [0, 1]"),
+                ("proba", float32, "strength: share, over all refits, of the segments beside it that are of its topic"),
+                ("reassigned", flag, "the strength is below 0.5; the topic is the most likely one of several"),
+            ],
+        ),
+        TableName.TOPIC_TREE: spec(
+            "how topics hang together: one row a topic and one a pair of nodes that were joined",
+            ("node",),
+            [
+                ("node", int32, "the topic's id; joined nodes have the numbers that follow"),
+                ("parent", int32, "the node it is joined into; null for the root"),
+                ("height", float32, "1 - cosine of the two that were joined, mean over pairs of topics; 0 for a topic"),
+                ("topics", pa.list_(int32), "topics below it"),
+                ("words", pa.list_(string), "words of all of them together"),
+                ("n_segments", int32, "their segments"),
+            ],
+        ),
+        TableName.TOPIC_QUALITY: spec(
+            "figures of the fit, one a row; docs/topics.md explains them",
+            ("measure",),
+            [
+                ("measure", string, "what was measured"),
+                ("value", float64, "the figure"),
             ],
         ),
         TableName.EVALUATIONS: spec(
@@ -426,6 +466,105 @@ def table_specs() -> dict[TableName, TableSpec]:
                 ("share_low", float64, "lower end of the interval"),
                 ("share_high", float64, "upper end of the interval"),
                 ("method", string, "how the share and its interval were made"),
+            ],
+        ),
+        TableName.ESTIMATES: spec(
+            "shares of every period and group, corrected with labelled posts, beside labels only and predictions only",
+            ("target", "stance", "grain", "period", "group_kind", "group", "method"),
+            [
+                target,
+                ("stance", string, "the stance"),
+                ("grain", string, "length of the period: all, year, half, quarter or month"),
+                ("period", day, "first day of the period; of the first month for `all`"),
+                (
+                    "group_kind",
+                    string,
+                    "all, topic, category, badge or prolific (thirds of the posts by author's output)",
+                ),
+                ("group", string, "the topic's number, the category, ...; empty for all"),
+                ("method", string, "corrected, labels or predictions; docs/estimates.md says how each is made"),
+                ("n_posts", int32, "posts that count"),
+                ("n_labels", int32, "of them, drawn with a known probability and labelled"),
+                ("n_authors", int32, "their authors"),
+                ("share", float64, "share of the posts with this stance; null where nothing is known"),
+                ("se", float64, "its standard error"),
+                ("low", float64, "lower end of the interval"),
+                ("high", float64, "upper end of the interval"),
+                ("low_all", float64, "lower end of an interval that holds for all stances of the row's period at once"),
+                ("high_all", float64, "upper end of it"),
+                (
+                    "share_on",
+                    float64,
+                    "share of the posts on the target, `irrelevant` ones left out; null for irrelevant",
+                ),
+                ("low_on", float64, "lower end of its interval"),
+                ("high_on", float64, "upper end of its interval"),
+                ("low_all_on", float64, "lower end of its interval for all stances at once"),
+                ("high_all_on", float64, "upper end of it"),
+                ("power", float64, "weight of the predictions, 0 (labels only) to 1; null for predictions"),
+                ("n_effective", float64, "independent labelled posts that would give the same standard error"),
+                ("note", string, "what to know of the row"),
+            ],
+        ),
+        TableName.TREND_LINES: spec(
+            "smoothed shares per month, with bands",
+            ("target", "stance", "month", "method"),
+            [
+                target,
+                ("stance", string, "the stance"),
+                ("month", day, "first day of the month, Asia/Jakarta"),
+                ("method", string, "corrected, labels or predictions: what was smoothed"),
+                ("share", float64, "smoothed share of the posts"),
+                ("low", float64, "lower end of the band of this month"),
+                ("high", float64, "upper end of the band of this month"),
+                ("low_all", float64, "lower end of the band that holds for all months at once"),
+                ("high_all", float64, "upper end of it"),
+                ("share_on", float64, "smoothed share of the posts on the target; null for irrelevant"),
+                ("low_on", float64, "lower end of its band of this month"),
+                ("high_on", float64, "upper end of its band of this month"),
+                ("low_all_on", float64, "lower end of its band for all months"),
+                ("high_all_on", float64, "upper end of it"),
+                ("step", float64, "standard deviation of the share's monthly step; the larger, the less is smoothed"),
+            ],
+        ),
+        TableName.CHANGES: spec(
+            "months from which a share is another one; empty where there is none beyond chance",
+            ("target", "stance", "rank"),
+            [
+                target,
+                ("stance", string, "the stance"),
+                ("rank", int32, "0 for the clearest change of the target"),
+                ("month", day, "first month of the new level, the most probable one"),
+                ("month_low", day, "first of the months that hold it with 95 % probability"),
+                ("month_high", day, "last of them"),
+                ("since", day, "first month of the old level"),
+                ("until", day, "last month of the new level"),
+                ("before", float64, "share of the old level"),
+                ("after", float64, "share of the new level"),
+                ("difference", float64, "after - before"),
+                ("low", float64, "lower end of its interval"),
+                ("high", float64, "upper end of its interval"),
+                ("p_value", float64, "chance of as clear a change in any stance and month if months came in any order"),
+                ("method", string, "how it was found, and whether the share is of all posts or of those on the target"),
+            ],
+        ),
+        TableName.COMPOSITIONS: spec(
+            "what a change of a share between two periods is made of",
+            ("target", "stance", "period_a", "period_b", "by", "component"),
+            [
+                target,
+                ("stance", string, "the stance"),
+                ("period_a", string, "the earlier period, such as 2023-H1"),
+                ("period_b", string, "the later period"),
+                ("by", string, "groups that are held apart: author, prolific, topic (main one) or category"),
+                (
+                    "component",
+                    string,
+                    "within (groups change), volume (some write more), turnover (others write), total",
+                ),
+                ("value", float64, "its part of the change; those of a `by` add up to the total"),
+                ("low", float64, "lower end of its interval, over resampled authors"),
+                ("high", float64, "upper end of its interval"),
             ],
         ),
         TableName.FAILURES: spec(

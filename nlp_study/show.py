@@ -94,13 +94,14 @@ def print_post(corpus: Corpus, post_id: str, *, whole_page: bool = False) -> Non
         console.print("  not classified yet: nlp-study classify")
     heading("\nSegments")
     segments = corpus.fetch(
-        "SELECT s.*, a.topic_id, a.proba, t.label FROM segments s LEFT JOIN topic_assignments a USING (segment_id) "
-        "LEFT JOIN topics t USING (topic_id) WHERE s.post_id = $id ORDER BY s.index",
+        "SELECT s.*, a.topic_id, a.proba, t.name, t.is_stable FROM segments s "
+        "LEFT JOIN topic_assignments a USING (segment_id) LEFT JOIN topics t USING (topic_id) "
+        "WHERE s.post_id = $id ORDER BY s.index",
         key,
     ).to_pylist()
     for row in segments:
         console.print(f"  {row['index']:>3}  paragraphs {row['first_paragraph']}-{row['last_paragraph']}, "
-                      f"{row['n_words']} words, {_topic(row)}")  # fmt: skip
+                      f"{row['n_words']} words, {_topic(row)}", markup=False)  # fmt: skip
     if not segments:
         console.print("  not segmented yet: nlp-study topics")
 
@@ -142,4 +143,5 @@ def _topic(row: dict[str, Any]) -> str:
         return "no topics yet"
     if row["topic_id"] == OUTLIER_TOPIC:
         return "outlier"
-    return f"topic {row['topic_id']} ({row['label']}), {row['proba']:.2f}"
+    mark = ", unstable" if row["is_stable"] is False else ""
+    return f"topic {row['topic_id']} ({row['name']}{mark}), {row['proba']:.2f}"

@@ -60,6 +60,9 @@ def test_help_is_quick_and_complete(call):
         "classify",
         "topics",
         "trends",
+        "estimate",
+        "changes",
+        "decompose",
         "report",
         "query",
         "show",
@@ -102,7 +105,10 @@ def test_init_run_status_query_show(call, tmp_path, make_study):
     code, out, _ = call("evaluate", "-s", path)
     assert code == 0 and "majority" in out and "tfidf" in out and "gold" in out
     code, out, _ = call("trends", "-s", path, "-f", "csv")
-    assert out.splitlines()[0] == "month,target,stance,n_stance,n_posts,share,share_low,share_high"
+    assert out.splitlines()[0] == (
+        "month,target,stance,n_stance,n_posts,share,share_low,share_high,n_labels,corrected,corrected_low,corrected_high,"
+        "trend,trend_low,trend_high"
+    )
     target = tmp_path / "p.parquet"
     assert call("classify", "-s", path, "-f", "parquet", "-o", target)[0] == 0
     assert pq.read_table(target).num_rows == 24

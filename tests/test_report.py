@@ -118,17 +118,6 @@ def test_shares_of_the_first_and_last_year_are_counted_together(corpus: Corpus) 
     )
 
 
-def test_corrected_estimates_are_not_called_missing(corpus: Corpus) -> None:
-    write_posts(corpus)
-    write_table(corpus, TableName.PREDICTIONS, [prediction_row("p0", "favor")])
-    rows = [{**row, "method": "ppi"} for row in trend_rows({date(2021, 1, 1): {"favor": 1}})]
-    write_table(corpus, TableName.TRENDS, rows)
-    page = report(make_study(), corpus)
-    assert ("aside", {"class": "correction", "data-place": "classifier-correction"}) in page.tags
-    assert "taksiran yang dibuat dengan cara lain (ppi)" in page.text("id")
-    assert "Not done yet." not in page.text("en")
-
-
 def test_topics_and_their_stances(corpus: Corpus) -> None:
     write_everything(corpus)
     page = report(make_study(), corpus)
@@ -483,15 +472,3 @@ def test_several_targets_each_have_their_charts(corpus: Corpus) -> None:
     ]
     folded = [attrs for tag, attrs in page.tags if tag == "details" and attrs.get("class") == "target"]
     assert len(folded) == 2 * 3 * 2  # beyond the first of four, in two sections and two languages
-
-
-def test_human_labels_stand_beside_predictions(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_everything(corpus)
-    assert "Human labels beside predictions" not in report(make_study(), corpus).text("en")  # too few labels
-    monkeypatch.setattr("nlp_study.report.label_quarters._FEWEST_LABELS", 1)
-    monkeypatch.setattr("nlp_study.report.label_quarters._FEWEST_QUARTERS", 1)
-    page = report(make_study(), corpus)
-    (caption,) = [t["caption"] for t in page.tables["en"] if t["caption"].startswith("Human labels beside predictions")]
-    rows = page.table("en", caption)
-    assert sum(int(row[1]) for row in rows[1:]) == 3  # labels on the target, in dated posts
-    assert all(row[2].endswith("%") and row[4].endswith("%") for row in rows[1:])

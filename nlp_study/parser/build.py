@@ -123,10 +123,10 @@ def build_parser(
     *,
     work_dir: Path,
     seed: int = 0,
-    teacher_epochs: int = 5,
-    n_silver_words: int = 500_000,
-    gold_passes: float = 6.0,
-    passes: float = 1.3,
+    teacher_epochs: int = 12,
+    n_silver_words: int = 900_000,
+    gold_passes: float = 8.0,
+    passes: float = 1.5,
 ) -> dict[str, Any]:
     """Train the pipeline that ships, measure it, and write its folder.
 

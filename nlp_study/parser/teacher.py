@@ -33,10 +33,10 @@ _RELATION_SIZE = 128
 _CORPUS_SIZE = 32
 _STEP_TOKENS = 1200
 _POOL = 256
-N_LAYERS = 8
+N_LAYERS = 9
 """Layers of the encoder that are read. Grammar is found in the middle of such models; the top ones serve the sentence's
 vector, and each costs a twelfth of the time."""
-N_FROZEN = 3
+N_FROZEN = 1
 """Lowest layers that stay as they are; what they make of the training sentences is computed once."""
 _LOSS_WEIGHTS = {"upos": 1.0, "xpos": 0.5, "feats": 0.5, "edit": 0.5, "tag": 1.0}
 

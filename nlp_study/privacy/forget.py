@@ -70,7 +70,7 @@ def forget(
     archive_folder : the folder of the WARC files; None where nothing was crawled.
     author : account, address of the profile, or, where the posts have no account, the printed name.
     post : id or address of a post. Give one of both.
-    label_paths : label files, CSV with a column `post_id`; those of the study file by default.
+    label_paths : label files, CSV with a column `post_id`; by default those of the study file, and the draws.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def _forget(
         collect_posts(archive_folder, subject)
     counts.remembered = remembered + remember(corpus.folder, subject.marks())
     counts.copies, counts.sources = _find_rest(study, corpus, subject)
-    paths = [study.resolve(entry.path) for entry in study.labels] if label_paths is None else list(label_paths)
+    paths = _label_paths(study) if label_paths is None else list(label_paths)
     _sweep(corpus, [archive_folder, study.models_dir, *(path.parent for path in paths)])
     findings = ArchiveFindings() if archive_folder is None else search_archive(archive_folder, subject)
     counts.mentions, counts.archive_records = findings.n_mentions, findings.n_records
@@ -175,6 +175,15 @@ def _read_account(author: str) -> str:
     if "kompasiana.com/" in author:
         return urlsplit(author if "//" in author else f"//{author}").path.strip("/").split("/")[0]
     return author
+
+
+def _label_paths(study: Study) -> list[Path]:
+    """The study's label files, that of drawn posts, and the draws, which name posts as well."""
+    from nlp_study.labelling.intake import label_file
+    from nlp_study.labelling.sample import draws_folder
+
+    draws = sorted(path for path in draws_folder(study).glob("*.csv") if path.with_suffix(".json").is_file())
+    return list(dict.fromkeys([*(study.resolve(entry.path) for entry in study.labels), label_file(study), *draws]))
 
 
 def _find_posts(corpus: Corpus, subject: Subject) -> list[dict[str, Any]]:
@@ -319,7 +328,14 @@ def _clean_models(folder: Path, subject: Subject) -> None:
 
 def _sweep(corpus: Corpus, folders: Sequence[Path | None]) -> None:
     """Delete what an interrupted write left (unfinished files, Parquet files that no record names) and half-done stages."""
-    for scratch in ("protocols", "predictions.partial", "evaluations.partial", "tokens.partial", "concordance"):
+    for scratch in (
+        "protocols",
+        "predictions.partial",
+        "evaluations.partial",
+        "tokens.partial",
+        "concordance",
+        "labelling",
+    ):
         shutil.rmtree(corpus.folder / scratch, ignore_errors=True)
     for folder in folders:
         if folder is not None and folder.is_dir():

@@ -51,7 +51,7 @@ def trend_spec(target: TargetFacts, t: Texts) -> Spec:
         "data": {"name": f"trend-{target.index}"},
         "usermeta": month_frame(n_months),
         "spacing": 10,
-        "vconcat": [*panels, _volume_panel(target, n_months, t)],
+        "vconcat": [*panels, volume_panel(target, n_months, t)],
         "resolve": {"scale": {"color": "independent", "size": "shared"}},
     }
 
@@ -116,7 +116,8 @@ def _trend_panel(target: TargetFacts, stance: Stance, n_months: int, t: Texts) -
     }
 
 
-def _volume_panel(target: TargetFacts, n_months: int, t: Texts) -> Spec:
+def volume_panel(target: TargetFacts, n_months: int, t: Texts) -> Spec:
+    """Posts a month, those on the target below the others."""
     kinds = ["on", "off"] if target.on_target else ["on"]
     names = {"on": t.plain("volume_on" if target.on_target else "volume_all"), "off": t.plain("volume_off")}
     legend = {**LEGEND, "labelExpr": pick_name(names), "symbolType": "square"} if target.on_target else None

@@ -8,8 +8,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nlp_study.report.annotators import AgreementFacts, gather_agreement
+from nlp_study.report.corrected import CorrectedFacts, correct_topics, gather_corrected
 from nlp_study.report.evidence import EvidenceExample, gather_examples
-from nlp_study.report.label_quarters import LabelQuarter, gather_label_quarters
 from nlp_study.report.quality import QualityFacts, gather_quality
 from nlp_study.report.queries import fetch_row, fetch_rows, month_range
 from nlp_study.report.reliability import ReliabilityFacts, gather_reliability
@@ -127,7 +127,7 @@ class ReportContent:
     data: DataFacts
     targets: list[TargetFacts]
     topics: TopicFacts
-    label_quarters: dict[str, list[LabelQuarter]]
+    corrected: dict[int, CorrectedFacts]
     quality: QualityFacts
     agreement: AgreementFacts | None
     reliability: ReliabilityFacts | None
@@ -155,15 +155,14 @@ def gather_content(study: Study, corpus: Corpus) -> ReportContent:
     fresh = open_corpus(corpus.folder)
     try:
         targets = gather_targets(study, fresh)
-        shown = {facts.target.id: facts.stances for facts in targets}
         quality = gather_quality(study, fresh)
-        topics = gather_topics(study, fresh)
+        topics, corrected = gather_topics(study, fresh), gather_corrected(study, fresh)
         return ReportContent(
             study=study,
             data=_gather_data(study, fresh),
             targets=targets,
-            label_quarters=gather_label_quarters(study, fresh, shown),
-            topics=topics,
+            corrected=corrected,
+            topics=correct_topics(topics, corrected),
             words=gather_words(study, fresh, topics.charted),
             quality=quality,
             agreement=gather_agreement(study, fresh),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nlp_study.report import chart_rows, charts, comparisons, tables
 from nlp_study.report.content import ReportContent
-from nlp_study.report.label_quarters import PERIOD, LabelQuarter
-from nlp_study.report.label_shares import label_rows, label_spec, label_table
+from nlp_study.report.corrected import CorrectedFacts
+from nlp_study.report.corrected_charts import (
+    change_rows,
+    half_rows,
+    half_spec,
+    half_table,
+    line_rows,
+    line_spec,
+    line_table,
+)
 from nlp_study.report.reliability_charts import (
     class_reliability_spec,
     class_reliability_table,
@@ -19,6 +26,7 @@ from nlp_study.report.reliability_charts import (
 )
 from nlp_study.report.stances import TargetFacts
 from nlp_study.report.texts import Texts
+from nlp_study.report.themes import TopicFacts
 from nlp_study.report.word_charts import keyword_rows, keyword_spec, keyword_table
 from nlp_study.report.words import StanceKeywords
 from nlp_study.schema import Stance
@@ -48,11 +56,12 @@ def make_figures(content: ReportContent, t: Texts) -> dict[str, Figure]:
     if content.data.months:
         figures.append(_posts_figure(content, t))
     figures += [_trend_figure(target, t) for target in content.targets if target.has_months]
-    figures += [
-        _labels_figure(target, content.label_quarters[target.target.id], t)
-        for target in content.targets
-        if target.target.id in content.label_quarters
-    ]
+    for facts in content.corrected.values():
+        target = content.targets[facts.target_index]
+        if facts.lines and target.has_months:
+            figures.append(_line_figure(facts, target, t))
+        if facts.is_corrected and len(facts.halves) > 1:
+            figures.append(_halves_figure(facts, target, t))
     if content.topics.topics and content.topics.periods:
         figures.append(_topics_figure(content, t))
     figures += [
@@ -80,9 +89,13 @@ def make_rows(content: ReportContent, texts: list[Texts]) -> dict[str, chart_row
         names = {start: t.format.period(start, topics.period) for start in starts}
         rows[f"topics-time-{t.language}"] = chart_rows.topics_over_time_rows(topics, names)
         rows[f"scores-{t.language}"] = chart_rows.score_rows(content.quality, t)
+    for index, facts in content.corrected.items():
+        rows[f"line-{index}"] = line_rows(facts)
+        rows[f"changes-{index}"] = change_rows(facts)
+        for t in texts:
+            rows[f"halves-{index}-{t.language}"] = half_rows(facts, t)
     for target in content.targets:
         rows[f"trend-{target.index}"] = chart_rows.trend_rows(target)
-        rows[f"labels-{target.index}"] = label_rows(content.label_quarters.get(target.target.id, []))
         rows[f"volume-{target.index}"] = chart_rows.volume_rows(target)
         if content.words and target.index in content.words.keywords:
             rows[f"keywords-{target.index}"] = keyword_rows(content.words.keywords[target.index])
@@ -129,29 +142,38 @@ def _trend_figure(target: TargetFacts, t: Texts) -> Figure:
     )
 
 
-def _labels_figure(target: TargetFacts, quarters: Sequence[LabelQuarter], t: Texts) -> Figure:
-    title = t.plain("labels_quarters_title", target=target_name(target, t))
-    main = target.main_stance
-    filled = [quarter for quarter in quarters if quarter.labels[main].total]
-    high = max(filled, key=lambda quarter: quarter.labels[main].share or 0)
-    low = min(filled, key=lambda quarter: quarter.labels[main].share or 0)
+def _line_figure(facts: CorrectedFacts, target: TargetFacts, t: Texts) -> Figure:
+    name, f = target_name(target, t), t.format
+    title = t.plain("line_title" if facts.is_corrected else "line_title_plain", target=name)
+    points = facts.lines.get(target.main_stance) or next(iter(facts.lines.values()))
+    high, low = max(points, key=lambda point: point.share), min(points, key=lambda point: point.share)
     description = t.plain(
-        "labels_quarters_description",
-        stance=t.stance(main).lower(),
-        high=t.format.period(high.start, PERIOD),
-        high_share=t.format.share(high.labels[main]),
-        low=t.format.period(low.start, PERIOD),
-        low_share=t.format.share(low.labels[main]),
+        "line_description",
+        stance=t.stance(target.main_stance).lower(),
+        high=f.percent(high.share, 0),
+        high_month=f.month(high.month),
+        low=f.percent(low.share, 0),
+        low_month=f.month(low.month),
+        changes=f.integer(len(facts.changes)),
     )
-    name = f"labels-{target.index}"
-    return Figure(
-        name,
-        title,
-        t("labels_quarters_note"),
-        description,
-        label_table(quarters, title, t),
-        label_spec(name, quarters, t),
+    note = t("line_note", labels=t.count("label", facts.n_labels)) if facts.is_corrected else t("line_note_plain")
+    table = line_table(facts, title, t)
+    return Figure(f"line-{facts.target_index}", title, note, description, table, line_spec(facts, target, t))
+
+
+def _halves_figure(facts: CorrectedFacts, target: TargetFacts, t: Texts) -> Figure:
+    title = t.plain("halves_title", target=target_name(target, t))
+    wide = [part.estimates[facts.method][target.main_stance] for part in facts.halves]
+    description = t.plain(
+        "halves_description",
+        stance=t.stance(target.main_stance).lower(),
+        shares=", ".join(
+            f"{t.format.half(part.start)} {t.format.percent(one.share, 0)}"
+            for part, one in zip(facts.halves, wide, strict=True)
+        ),
     )
+    name = f"halves-{facts.target_index}"
+    return Figure(name, title, t("halves_note"), description, half_table(facts, title, t), half_spec(facts, t))
 
 
 def _topics_figure(content: ReportContent, t: Texts) -> Figure:
@@ -161,11 +183,17 @@ def _topics_figure(content: ReportContent, t: Texts) -> Figure:
     return Figure(
         "topics-time",
         t.plain("topics_title"),
-        t("topics_note", topics=n_topics, period=period),
-        t.plain("topics_description", period=period, labels="; ".join(topic.label for topic in topics.charted)),
+        t("topics_note", topics=n_topics, period=period) + unstable_note(topics, t),
+        t.plain("topics_description", period=period, labels="; ".join(topic.marked for topic in topics.charted)),
         tables.topics_over_time_table(topics, t),
         charts.topics_over_time_spec(topics, t),
     )
+
+
+def unstable_note(topics: TopicFacts, t: Texts) -> str:
+    """Say what the dagger means; empty where no topic has one."""
+    n_unstable = sum(topic.is_stable is False for topic in topics.topics)
+    return " " + t("unstable_note", topics=t.count("topic", n_unstable)) if n_unstable else ""
 
 
 def _topic_stances_figure(content: ReportContent, target: TargetFacts, t: Texts) -> Figure:
@@ -186,7 +214,9 @@ def _topic_stances_figure(content: ReportContent, target: TargetFacts, t: Texts)
     return Figure(
         f"topic-stances-{target.index}",
         t.plain("topic_stances_title", target=name),
-        t("topic_stances_note_poles" if has_poles else "topic_stances_note_plain"),
+        t("topic_stances_note_poles" if has_poles else "topic_stances_note_plain")
+        + (" " + t("topic_stances_corrected") if charted[0].is_corrected else "")
+        + unstable_note(topics, t),
         description,
         tables.topic_stances_table(target, topics, name, t),
         comparisons.topic_stances_spec(target, topics, t),

@@ -112,6 +112,21 @@ class Formatter:
         digits = 0 if share.total < _FEW else 1
         return f"{self.decimal(100 * share.low, digits)}–{self.decimal(100 * share.high, digits)}%"
 
+    def range(self, low: float | None, high: float | None) -> str:
+        """Write the ends of an interval of fractions: 41–67%."""
+        if low is None or high is None:
+            return self.missing
+        return f"{self.decimal(100 * low, 0)}–{self.decimal(100 * high, 0)}%"
+
+    def signed_points(self, difference: float) -> str:
+        """Write a difference of fractions in percentage points: +12 or −7."""
+        points = self.decimal(abs(100 * difference), 0)
+        return f"{'+' if difference > 0 else '−'}{points}" if points != "0" else points
+
+    def half(self, day: date) -> str:
+        """Write the half-year that starts on `day`: S2 2023 (semester), H2 2023."""
+        return f"{'S' if self.language == 'id' else 'H'}{1 if day.month < 7 else 2} {day.year}"
+
     def month(self, day: date) -> str:
         """Write a calendar month: Mei 2021."""
         return f"{_SHORT_MONTHS[self.language][day.month - 1]} {day.year}"

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlp_study.metrics import BASELINES
-from nlp_study.report import annotator_tables, tables, word_charts
+from nlp_study.report import annotator_tables, corrected_charts, tables, word_charts
 from nlp_study.report.content import ReportContent, gather_content
-from nlp_study.report.figures import make_figures, make_rows, target_name
+from nlp_study.report.figures import make_figures, make_rows, target_name, unstable_note
 from nlp_study.report.numbers import LANGUAGES, Language
+from nlp_study.report.paper import compose_methods
 from nlp_study.report.shell import Edition, render_page
 from nlp_study.report.texts import Texts
 from nlp_study.report.themes import N_CHARTED
@@ -61,6 +62,9 @@ def write_report(study: Study, corpus: Corpus, path: Path) -> dict[str, int]:
         rows=make_rows(content, [edition.t for edition in editions]),
         content=content,
         tables=tables,
+        estimates=corrected_charts,
+        unstable_note=unstable_note,
+        papers={edition.language: compose_methods(content, edition.t) for edition in editions},
         tables_of_words=word_charts,
         tables_of_annotators=annotator_tables,
         baselines=BASELINES,

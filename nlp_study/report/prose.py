@@ -6,7 +6,9 @@ markup; what is filled in is escaped.
 
 from __future__ import annotations
 
+from nlp_study.report.prose_corrected import CORRECTED
 from nlp_study.report.prose_honesty import HONESTY
+from nlp_study.report.prose_paper import PAPER
 from nlp_study.report.prose_words import WORDS
 
 PROSE: dict[str, tuple[str, str]] = {
@@ -152,38 +154,7 @@ PROSE: dict[str, tuple[str, str]] = {
         "Line charts by month from {first} to {last}: shares of {stances}, with 95% intervals and the number of "
         "posts below. Over the whole period: {shares}.",
     ),
-    "labels_quarters_title": (
-        "Label manusia di samping prediksi: {target}, per triwulan",
-        "Human labels beside predictions: {target}, by quarter",
-    ),
-    "labels_quarters_note": (
-        "Garis utuh dan pita: porsi menurut label manusia saja, dengan selang Wilson 95%. Garis putus-putus: prediksi "
-        "untuk tulisan yang sama, oleh model yang tidak pernah membaca penulisnya. Jarak keduanya adalah kesalahan "
-        "pengklasifikasi. Tulisan yang dilabeli belum tentu contoh acak; peluang penarikannya tidak dihitung di sini.",
-        "Solid line and band: shares by human labels alone, with 95% Wilson intervals. Dashed line: predictions for the "
-        "same posts, by models that never read their authors. The distance between the two is the classifier’s error. "
-        "Labelled posts need not be a random sample; their sampling probabilities are not used here.",
-    ),
-    "labels_quarters_description": (
-        "Porsi {stance} menurut label manusia tertinggi pada {high} ({high_share}) dan terendah pada {low} ({low_share}).",
-        "By human labels the share of {stance} is highest in {high} ({high_share}) and lowest in {low} ({low_share}).",
-    ),
     "overview_title": ("Semua sasaran, seluruh kurun", "All targets, whole period"),
-    "correction_title": ("Koreksi kesalahan pengklasifikasi", "Correction for classifier error"),
-    "correction_pending": (
-        "Belum dilakukan. Semua porsi di halaman ini adalah prediksi yang dihitung apa adanya. Pengklasifikasi yang "
-        "lebih sering keliru pada satu sikap menggeser porsi ke satu arah, dan selang di sini tidak mencakup geseran "
-        "itu. Taksiran terkoreksi, yang memakai label manusia, akan dimuat di tempat ini.",
-        "Not done yet. All shares on this page are predictions counted as they are. A classifier that errs more "
-        "often on one stance moves the shares in one direction, and the intervals here do not cover that. Corrected "
-        "estimates, which use the human labels, will stand in this place.",
-    ),
-    "correction_present": (
-        "Tabel <code>trends</code> memuat taksiran yang dibuat dengan cara lain ({methods}). Grafik di halaman ini "
-        "masih menghitung prediksi apa adanya.",
-        "The table <code>trends</code> holds estimates made in another way ({methods}). The charts on this page "
-        "still count predictions as they are.",
-    ),
     "no_predictions": (
         "Sikap belum diklasifikasi: belum ada label untuk melatih model, atau belum ada model yang diberikan.",
         "Stances have not been classified: there are no labels to train a model on, and no model was given.",
@@ -402,4 +373,6 @@ PROSE: dict[str, tuple[str, str]] = {
     ),
     **HONESTY,
     **WORDS,
+    **CORRECTED,
+    **PAPER,
 }

@@ -81,7 +81,7 @@ def topics_over_time_table(topics: TopicFacts, t: Texts) -> Table:
     starts = sorted({row.start for row in topics.periods})
     shares = {(row.topic_id, row.start): row.share for row in topics.periods}
     columns = [Column(t.plain(f"period_{topics.period}"), False), Column(t.plain("posts"))]
-    columns += [Column(topic.label) for topic in charted]
+    columns += [Column(topic.marked) for topic in charted]
     rows = []
     for start in starts:
         found = [shares[topic.topic_id, start] for topic in charted]
@@ -105,8 +105,8 @@ def topic_stances_table(target: TargetFacts, topics: TopicFacts, name: str, t: T
         if target.on_target:
             row.append(t.format.integer(topic.n_base))
         for share in topic.shares.values():
-            written = f"{t.format.share(share)} ({t.format.integer(share.n)})" if share.total else t.format.missing
-            row += [written, t.format.interval(share)]
+            count = "" if topic.is_corrected else f" ({t.format.integer(share.n)})"
+            row += [t.format.share(share) + count if share.total else t.format.missing, t.format.interval(share)]
         rows.append(row)
     return Table(t.plain("topic_stances_title", target=name), columns, rows)
 

@@ -70,7 +70,7 @@ LABELS: dict[str, Pair] = {
     "period": ("Kurun", "Period"),
     "labels_kind": ("label manusia", "human labels"),
     "labels_predicted": ("prediksi", "predictions"),
-    "labelled_on": ("Dilabeli, membahas sasaran", "Labelled, on the target"),
+    "labelled_at": ("Dilabeli, membahas sasaran", "Labelled, on the target"),
     "updated": ("Data per", "Data as of"),
     "section_data": ("Data", "Data"),
     "section_trends": ("Sikap dari waktu ke waktu", "Stance over time"),

@@ -55,7 +55,7 @@ class Quotation:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic; `weights` are relative to its first word, in [0, 1]."""
+    """One topic; `weights` are relative to its first word, in [0, 1], and so is `stability`, None where it is not known."""
 
     topic_id: int
     label: str
@@ -64,6 +64,13 @@ class Topic:
     n_segments: int
     n_posts: int
     quotations: list[Quotation]
+    stability: float | None = None
+    is_stable: bool | None = None
+
+    @property
+    def marked(self) -> str:
+        """The label, with a dagger where the topic does not hold when it is found again."""
+        return f"{self.label} †" if self.is_stable is False else self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +84,13 @@ class TopicPeriod:
 
 @dataclass(frozen=True, slots=True)
 class TopicStances:
-    """Stances, toward one target, of the posts with a segment in one topic."""
+    """Stances, toward one target, of the posts with a segment in one topic; `is_corrected` with labelled posts."""
 
     topic_id: int
     n_posts: int
     shares: dict[Stance, Share]
     n_base: int
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +105,19 @@ class TopicFacts:
     stances: dict[int, list[TopicStances]]
 
     @property
+    def n_stable(self) -> int | None:
+        """Topics that hold when they are found again; None where that was not tried."""
+        known = [topic.is_stable for topic in self.topics if topic.is_stable is not None]
+        return sum(known) if known else None
+
+    @property
     def charted(self) -> list[Topic]:
         """The largest topics."""
         return self.topics[:N_CHARTED]
 
     def label(self, topic_id: int) -> str:
-        """Return a topic's label; empty for the outliers."""
-        return next((topic.label for topic in self.topics if topic.topic_id == topic_id), "")
+        """Return a topic's label with the mark of unstable ones; empty for the outliers."""
+        return next((topic.marked for topic in self.topics if topic.topic_id == topic_id), "")
 
 
 def gather_topics(study: Study, corpus: Corpus) -> TopicFacts:
@@ -131,12 +145,14 @@ def _make_topic(row: Mapping[str, Any], quotations: list[Quotation]) -> Topic:
     top = max(weights, default=0.0)
     return Topic(
         topic_id=row["topic_id"],
-        label=row["label"] or ", ".join(words[:3]) or str(row["topic_id"]),
+        label=row.get("name") or row["label"] or ", ".join(words[:3]) or str(row["topic_id"]),
         words=words,
         weights=[max(0.0, weight / top) if top > 0 else 0.0 for weight in weights],
         n_segments=row["n_segments"] or 0,
         n_posts=row["n_posts"] or 0,
         quotations=quotations,
+        stability=row.get("stability"),
+        is_stable=row.get("is_stable"),
     )
 
 

@@ -81,6 +81,14 @@
     return window.vegaEmbed(element, spec, { mode: "vega-lite", renderer, actions: false, ast: true, tooltip: true });
   }
 
+  // the canvas has a description and a table; marks that announce themselves one by one would only repeat it without words
+  function silence(canvas) {
+    for (const node of canvas.querySelectorAll("svg, svg [role]")) {
+      for (const name of ["role", "aria-roledescription", "aria-label"]) node.removeAttribute(name);
+    }
+    canvas.querySelector("svg").setAttribute("aria-hidden", "true");
+  }
+
   async function draw(canvas, language) {
     const available = canvas.clientWidth;
     if (!available || !window.vegaEmbed) return;
@@ -93,6 +101,7 @@
     drawn.set(canvas, { key, view: { finalize() {} } });
     const { view } = await embed(canvas, spec, "svg");
     drawn.set(canvas, { key, view });
+    silence(canvas);
     canvas.style.minHeight = "";
     canvas.dataset.drawn = "true";
   }

@@ -1,12 +1,12 @@
-"""Shares and their intervals.
-
-`wilson_interval` is for plain counts. A share of predictions carries the classifier's errors as well; the estimator that
-corrects for them with labelled posts will stand here, and `trends.method` says which one made a row.
-"""
+"""Intervals of shares: Wilson's for plain counts, and the same score interval for estimates with an effective size."""
 
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PLAIN_METHOD = "wilson, predictions counted as they are"
 
@@ -39,3 +39,31 @@ def wilson_interval(n_hits: float, n: float, *, alpha: float = 0.05) -> tuple[fl
     low = 0.0 if n_hits == 0 else max(0.0, centre - half)
     high = 1.0 if n_hits == n else min(1.0, centre + half)
     return low, high
+
+
+def score_interval(share: np.ndarray, n_effective: np.ndarray, critical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Wilson's interval for shares whose variance is that of `n_effective` independent posts.
+
+    Of the intervals for surveys that Franco et al. compare, this one holds its coverage best for small shares; it is never
+    empty or of no width, also where not one labelled post has the stance.
+
+    Parameters
+    ----------
+    share : in [0, 1], shape (...,).
+    n_effective : above 0, shape (...,).
+    critical : quantile of t (or of a maximum of several), shape (...,).
+
+    Returns
+    -------
+    lower and upper ends in [0, 1], shape (...,).
+
+    References
+    ----------
+    Korn & Graubard (1998), Survey Methodology 24(2); Franco, Little, Louis & Slud (2019), JSSAM 7(3).
+    """
+    import numpy as np
+
+    ratio = critical**2 / n_effective
+    centre = (share + ratio / 2) / (1 + ratio)
+    half = np.sqrt(share * (1 - share) * ratio + ratio**2 / 4) / (1 + ratio)
+    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""`count_trends(...)`: posts and stance shares per calendar month in Asia/Jakarta, for all posts and by topic."""
+"""`count_trends(...)`: posts and predicted stances per calendar month in Asia/Jakarta, for all posts and by topic."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ def month_range(months: Iterable[date]) -> list[date]:
     return [date(first.year + (first.month - 1 + i) // 12, (first.month - 1 + i) % 12 + 1, 1) for i in range(n_months)]
 
 
+def check_predictions(corpus: Corpus) -> None:
+    """Raise a DataError where there are no predictions."""
+    if not corpus.n_rows(TableName.PREDICTIONS):
+        raise DataError("there are no predictions to count", remedy="run `nlp-study classify`")
+
+
 def count_trends(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, Any]:
     """Write the table `trends`; of posts that repeat one another only the first is counted.
 
@@ -45,10 +51,9 @@ def count_trends(study: Study, corpus: Corpus, record: RunRecord) -> dict[str, A
     """
     import pyarrow as pa
 
+    check_predictions(corpus)
     columns = ["post_id", "target", "stance", "abstained"]
     predictions = corpus.read(TableName.PREDICTIONS, columns=columns).to_pylist()
-    if not predictions:
-        raise DataError("there are no predictions to count", remedy="run `nlp-study classify`")
     marks = corpus.read(TableName.DUPLICATES, columns=["post_id", "is_first"]).to_pylist()
     repeated = {row["post_id"] for row in marks if not row["is_first"]}
     n_repeated = len({row["post_id"] for row in predictions} & repeated)
