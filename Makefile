@@ -56,7 +56,7 @@ check-demo: $(STAMP) ## measure the demonstration corpus against its datasheet
 encoder: $(STAMP) ## build models/e5-small-id from its sources again (needs network)
 	$(BIN)/python scripts/build_encoder.py
 
-parser: $(STAMP) ## train models/id_ud_sm on the treebanks in ../shared/data (an hour on 2 cores)
+parser: $(STAMP) ## train models/id_ud_sm on the treebanks in ../shared/data (three hours on 2 cores)
 	$(BIN)/python scripts/build_parser.py
 
 clean: ## remove what was generated; the environment, the archive and who was forgotten stay

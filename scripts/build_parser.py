@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--teacher-epochs", type=int, default=12)
     parser.add_argument("--silver-words", type=int, default=900_000, help="words of running text for the teacher")
     parser.add_argument("--gold-passes", type=float, default=8.0, help="times that gold is read first")
-    parser.add_argument("--passes", type=float, default=1.5, help="times that gold and labelled text are read then")
+    parser.add_argument("--passes", type=float, default=4.0, help="times that gold and labelled text are read then")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compare", action="store_true", help="train and measure the variants, ship nothing")
     options = parser.parse_args()

@@ -126,7 +126,7 @@ def build_parser(
     teacher_epochs: int = 12,
     n_silver_words: int = 900_000,
     gold_passes: float = 8.0,
-    passes: float = 1.5,
+    passes: float = 4.0,
 ) -> dict[str, Any]:
     """Train the pipeline that ships, measure it, and write its folder.
 
